@@ -1,0 +1,161 @@
+"""Every error that this package raises on purpose.
+
+    StandfirstError
+    ├── SettingError                a wrong environment variable; stops the start
+    ├── RequestError                the caller can mend it
+    │   ├── InvalidArticleError     empty, binary, or not text
+    │   ├── ArticleTooLargeError    over a limit that the error names
+    │   ├── UnknownPromptError      no such prompt, version or label
+    │   ├── UnknownModelError       not a model of this installation
+    │   └── NotCachedError          `only-if-cached`, and there is no cached result
+    ├── PromptError                 a prompt template is broken; a mistake of ours
+    │   └── PromptChangedError      a published version differs from the lock file
+    ├── StoreError                  a cache cannot be opened
+    └── LLMError                    the model's side
+        ├── LLMTimeoutError         no answer in time                          (retryable)
+        ├── LLMConnectionError      no connection, or it broke                 (retryable)
+        ├── LLMRateLimitedError     429, with `retry_after_s` where told       (retryable)
+        ├── LLMServerError          5xx                                        (retryable)
+        ├── LLMResponseError        an answer that is not of the protocol      (retryable)
+        ├── LLMAuthenticationError  401 or 403
+        ├── LLMModelNotFoundError   404: the provider does not know the model
+        ├── LLMRequestError         any other 4xx: the provider refused the request
+        │   ├── LLMContextLengthError   the prompt is longer than the model's window
+        │   └── LLMUnsupportedError     the server lacks a feature, such as JSON schemas
+        ├── LLMRefusalError         the model declined, or a content filter did
+        └── LLMOutputError          an answer that cannot be read as a draft
+
+Messages are written for the person who has to act on them. They never contain article text or secrets.
+HTTP statuses are the business of `service.api`.
+"""
+
+from __future__ import annotations
+
+
+class StandfirstError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class SettingError(StandfirstError):
+    """An environment variable has a value that cannot be used; `variable` is its name."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable}: {problem}")
+        self.variable = variable
+
+
+class RequestError(StandfirstError):
+    """The caller can mend it; `field` is the request's field or header, `remedy` says what to do."""
+
+    def __init__(self, message: str, *, field: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.remedy = remedy
+
+
+class InvalidArticleError(RequestError):
+    """The article is empty, or is not text."""
+
+
+class ArticleTooLargeError(RequestError):
+    """The article is over a limit; `limit` is that limit in `unit`s."""
+
+    def __init__(self, message: str, *, limit: int, unit: str, remedy: str | None = None) -> None:
+        super().__init__(message, field="text", remedy=remedy)
+        self.limit = limit
+        self.unit = unit
+
+
+class UnknownPromptError(RequestError):
+    """There is no prompt of that name, version or label."""
+
+
+class UnknownModelError(RequestError):
+    """This installation does not offer that model."""
+
+
+class NotCachedError(RequestError):
+    """The caller asked for a cached result only, and there is none."""
+
+
+class PromptError(StandfirstError):
+    """A prompt template is broken: front matter, syntax, or a variable that nobody gives."""
+
+
+class PromptChangedError(PromptError):
+    """A published prompt version differs from its digest in the lock file."""
+
+
+class StoreError(StandfirstError):
+    """A store cannot be opened from its URL."""
+
+
+class LLMError(StandfirstError):
+    """Something on the model's side; `retryable` tells whether the same call may succeed later.
+
+    `retry_after_s` is how many seconds the provider asked to wait, or None where it did not say.
+    """
+
+    retryable = False
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class LLMTimeoutError(LLMError):
+    """No answer in time."""
+
+    retryable = True
+
+
+class LLMConnectionError(LLMError):
+    """No connection could be made, or it broke before the answer was whole."""
+
+    retryable = True
+
+
+class LLMRateLimitedError(LLMError):
+    """The provider throttles (429)."""
+
+    retryable = True
+
+
+class LLMServerError(LLMError):
+    """The provider failed (5xx)."""
+
+    retryable = True
+
+
+class LLMResponseError(LLMError):
+    """An answer came that is not of the chat-completions protocol."""
+
+    retryable = True
+
+
+class LLMAuthenticationError(LLMError):
+    """The provider does not accept the key (401, 403)."""
+
+
+class LLMModelNotFoundError(LLMError):
+    """The provider does not know the model (404)."""
+
+
+class LLMRequestError(LLMError):
+    """The provider refused the request (another 4xx)."""
+
+
+class LLMContextLengthError(LLMRequestError):
+    """Prompt and answer do not fit the model's context window."""
+
+
+class LLMUnsupportedError(LLMRequestError):
+    """The server lacks a feature that the request used, such as JSON schemas."""
+
+
+class LLMRefusalError(LLMError):
+    """The model declined to answer, or a content filter stopped it."""
+
+
+class LLMOutputError(LLMError):
+    """The model answered, but the answer cannot be read as a draft."""

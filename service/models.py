@@ -1,0 +1,150 @@
+"""The shapes that cross the HTTP boundary, shared by every edge and by the pipeline.
+
+Offsets count Unicode code points from 0, half-open, in the article exactly as submitted:
+`article[start:end]` in Python, never bytes and never UTF-16 units.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Style: TypeAlias = Literal["brief", "standfirst", "bullets"]
+Policy: TypeAlias = Literal["strict", "flag", "off"]
+Support: TypeAlias = Literal["supported", "facts_found", "partial", "unsupported", "unchecked"]
+QuoteKind: TypeAlias = Literal["quotation", "passage"]
+Attribution: TypeAlias = Literal["agreed", "code_only", "model_only", "conflict", "none"]
+FindingKind: TypeAlias = Literal["number", "date", "name"]
+MetadataValue: TypeAlias = str | int | float | bool | None
+
+LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+
+
+class Span(Struct, frozen=True, kw_only=True):
+    """A stretch of the article, `article[start:end]`."""
+
+    start: Annotated[int, Meta(ge=0)]
+    end: Annotated[int, Meta(ge=0)]
+
+
+class Speaker(Struct, frozen=True, kw_only=True):
+    """Who said a quote: a name that stands in the article, at `article[start:end]`."""
+
+    name: str
+    start: int
+    end: int
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """Words of the article, `text == article[start:end]`, without the quotation marks around them."""
+
+    text: str
+    start: int
+    end: int
+    kind: Annotated[
+        QuoteKind,
+        Meta(description="`quotation` stands in quotation marks in the article; `passage` is a sentence of it"),
+    ]
+    speaker: Speaker | None
+    attribution: Annotated[
+        Attribution,
+        Meta(
+            description="Who named the speaker: code and model alike, one of them alone, both but differently "
+            "(`conflict`: the speaker shown is the one that code found), or nobody"
+        ),
+    ] = "none"
+
+
+class RejectedQuote(Struct, frozen=True, kw_only=True):
+    """Something that the model proposed as a quote and that is not shown as one."""
+
+    text: Annotated[str, Meta(description="What the model proposed: an id or a text")]
+    reason: Literal["unknown_id", "not_in_article", "repeated", "over_limit"]
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """A fact of a summary sentence that the article does not bear out; offsets are within the sentence."""
+
+    text: str
+    start: int
+    end: int
+    kind: FindingKind
+    reason: Annotated[
+        str,
+        Meta(description="Stable code: `not_in_article`, or how it differs, such as `other_unit` or `other_name`"),
+    ]
+
+
+class Sentence(Struct, frozen=True, kw_only=True):
+    """A sentence of the summary, with what was looked up of it."""
+
+    text: str
+    support: Annotated[
+        Support,
+        Meta(
+            description="`supported`: stands in the article word for word. `facts_found`: its numbers, dates and "
+            "names were looked up and found together; nothing is claimed about its wording. `partial`: found, but "
+            "not together, or with another unit. `unsupported`: see `unsupported`. `unchecked`: nothing in it "
+            "could be looked up, or checks are off"
+        ),
+    ]
+    evidence: Annotated[list[Span], Meta(description="Passages of the article that it rests on, best first")]
+    unsupported: list[Finding]
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """Something that the caller should know about the result."""
+
+    code: Annotated[str, Meta(description="Stable code")]
+    message: str
+
+
+class PromptReference(Struct, frozen=True, kw_only=True):
+    """The prompt template that made a result; `digest` is that of its file."""
+
+    name: str
+    version: int
+    digest: str
+
+
+class ArticleInfo(Struct, frozen=True, kw_only=True):
+    """What is known of the article after reading it."""
+
+    digest: Annotated[str, Meta(description="`sha256:` and the hex digest of the text in UTF-8")]
+    tokens: Annotated[int, Meta(description="By the model's encoding, or the one the catalogue assumes for it")]
+    chunks: Annotated[int, Meta(description="Pieces that the article was read in; 1 if it fitted one call")]
+    truncated: Annotated[bool, Meta(description="Whether a part of the article was left out; `warnings` says which")]
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """What a result cost when it was made; a cached result costs nothing again."""
+
+    llm_calls: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: Annotated[int, Meta(description="Part of input_tokens, read from the provider's cache")] = 0
+    output_tokens: int = 0
+    cost_usd: Annotated[float | None, Meta(description="null where the model's price is not known")] = 0.0
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """A draft that went through grounding."""
+
+    id: str
+    summary: str
+    sentences: list[Sentence]
+    key_quotes: list[Quote]
+    rejected_quotes: list[RejectedQuote]
+    degraded: Annotated[bool, Meta(description="Whether the extractive summarizer stood in for the model")]
+    warnings: list[Notice]
+    style: Style
+    language: Annotated[str, Meta(description="BCP 47 tag of the summary's language; `und` if unknown")]
+    policy: Policy
+    model: str
+    prompt: PromptReference | None
+    article: ArticleInfo
+    usage: Usage
+    created_at: datetime
+    article_id: str | UnsetType = UNSET
+    metadata: dict[str, MetadataValue] | UnsetType = UNSET
