@@ -17,9 +17,17 @@ Support: TypeAlias = Literal["supported", "facts_found", "partial", "unsupported
 QuoteKind: TypeAlias = Literal["quotation", "passage"]
 Attribution: TypeAlias = Literal["agreed", "code_only", "model_only", "conflict", "none"]
 FindingKind: TypeAlias = Literal["number", "date", "name"]
+Role: TypeAlias = Literal["system", "user", "assistant"]
 MetadataValue: TypeAlias = str | int | float | bool | None
 
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One message of a chat completion; `content` is plain text."""
+
+    role: Role
+    content: str
 
 
 class Span(Struct, frozen=True, kw_only=True):
