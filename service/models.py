@@ -53,14 +53,14 @@ class Quote(Struct, frozen=True, kw_only=True):
     end: int
     kind: Annotated[
         QuoteKind,
-        Meta(description="`quotation` stands in quotation marks in the article; `passage` is a sentence of it"),
+        Meta(description="`quotation` stands in quotation marks in the article; `passage` is a sentence"),
     ]
     speaker: Speaker | None
     attribution: Annotated[
         Attribution,
         Meta(
-            description="Who named the speaker: code and model alike, one of them alone, both but differently "
-            "(`conflict`: the speaker shown is the one that code found), or nobody"
+            description="Who named the speaker: code and model alike, one of them alone, both but "
+            "differently (`conflict`: the speaker shown is the one that code found), or nobody"
         ),
     ] = "none"
 
@@ -81,7 +81,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     kind: FindingKind
     reason: Annotated[
         str,
-        Meta(description="Stable code: `not_in_article`, or how it differs, such as `other_unit` or `other_name`"),
+        Meta(description="Stable code: `not_in_article`, or how it differs, such as `other_unit`"),
     ]
 
 
@@ -92,10 +92,10 @@ class Sentence(Struct, frozen=True, kw_only=True):
     support: Annotated[
         Support,
         Meta(
-            description="`supported`: stands in the article word for word. `facts_found`: its numbers, dates and "
-            "names were looked up and found together; nothing is claimed about its wording. `partial`: found, but "
-            "not together, or with another unit. `unsupported`: see `unsupported`. `unchecked`: nothing in it "
-            "could be looked up, or checks are off"
+            description="`supported`: stands in the article word for word. `facts_found`: its numbers, dates "
+            "and names were looked up and found together; nothing is claimed about its wording. `partial`: "
+            "found, but not together, or with another unit. `unsupported`: see `unsupported`. `unchecked`: "
+            "nothing in it could be looked up, or checks are off"
         ),
     ]
     evidence: Annotated[list[Span], Meta(description="Passages of the article that it rests on, best first")]
@@ -121,9 +121,9 @@ class ArticleInfo(Struct, frozen=True, kw_only=True):
     """What is known of the article after reading it."""
 
     digest: Annotated[str, Meta(description="`sha256:` and the hex digest of the text in UTF-8")]
-    tokens: Annotated[int, Meta(description="By the model's encoding, or the one the catalogue assumes for it")]
+    tokens: Annotated[int, Meta(description="By the encoding that the catalogue names for the model")]
     chunks: Annotated[int, Meta(description="Pieces that the article was read in; 1 if it fitted one call")]
-    truncated: Annotated[bool, Meta(description="Whether a part of the article was left out; `warnings` says which")]
+    truncated: Annotated[bool, Meta(description="Whether a part was left out; `warnings` says which")]
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -131,7 +131,7 @@ class Usage(Struct, frozen=True, kw_only=True):
 
     llm_calls: int = 0
     input_tokens: int = 0
-    cached_input_tokens: Annotated[int, Meta(description="Part of input_tokens, read from the provider's cache")] = 0
+    cached_input_tokens: Annotated[int, Meta(description="Those read from the provider's cache")] = 0
     output_tokens: int = 0
     cost_usd: Annotated[float | None, Meta(description="null where the model's price is not known")] = 0.0
 

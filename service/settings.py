@@ -1,0 +1,147 @@
+"""Settings, read from the environment once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+import platformdirs
+from msgspec import Meta, Struct
+
+from service.errors import SettingError
+from service.models import Policy
+
+PREFIX = "STANDFIRST_"
+UNPREFIXED = {"openai_api_key": "OPENAI_API_KEY", "openai_base_url": "OPENAI_BASE_URL"}
+
+Positive = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+Name = Annotated[str, Meta(min_length=1)]
+HttpURL = Annotated[str, Meta(pattern=r"^https?://[^/]")]
+
+
+class Secret(str):
+    """A string that hides itself where settings are shown."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All settings; a field `llm_timeout_s` is the variable `STANDFIRST_LLM_TIMEOUT_S`."""
+
+    host: Annotated[Name, Meta(description="Address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one")] = 8000
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Least severe log line that is written"),
+    ] = "info"
+
+    openai_api_key: Annotated[Secret | None, Meta(description="Key for the OpenAI-compatible server")] = None
+    openai_base_url: Annotated[
+        HttpURL | None, Meta(description="OpenAI-compatible server; unset means OpenAI's own if a key is set")
+    ] = None
+    model: Annotated[
+        Name | None,
+        Meta(description="Model to ask; unset means the embedded one, or gpt-5-mini with OPENAI_*"),
+    ] = None
+    models: Annotated[
+        tuple[str, ...], Meta(description="Further models that a request may name, separated by commas")
+    ] = ()
+    models_file: Annotated[
+        str | None,
+        Meta(description="TOML file with context windows and prices that override the built-in ones"),
+    ] = None
+    local_model: Annotated[
+        str | None, Meta(description="GGUF file for the embedded LLM instead of the one that is shipped")
+    ] = None
+    prompts_dir: Annotated[
+        str | None, Meta(description="Folder with prompt templates instead of the shipped ones")
+    ] = None
+
+    cache_url: Annotated[
+        str | None,
+        Meta(description="memory:// or sqlite:///path; unset means a SQLite file in the user's data folder"),
+    ] = None
+    cache_ttl_s: Annotated[Seconds, Meta(description="Seconds that a result is kept")] = 30 * 86400.0
+
+    policy: Annotated[
+        Policy, Meta(description="What becomes of unsupported facts where a request does not say")
+    ] = "flag"
+    fallback: Annotated[
+        Literal["extractive", "none"], Meta(description="What answers when the model does not")
+    ] = "extractive"
+
+    max_article_bytes: Annotated[Positive, Meta(description="Largest article, in bytes of UTF-8")] = 5_000_000
+    max_chunks: Annotated[Positive, Meta(description="Most chunks of an article that the model reads")] = 64
+    deadline_s: Annotated[Seconds, Meta(description="Seconds that a request may take in all")] = 300.0
+    llm_timeout_s: Annotated[Seconds, Meta(description="Seconds that one call of the model may take")] = 120.0
+    llm_attempts: Annotated[int, Meta(ge=1, le=10, description="Tries of one call, the first included")] = 3
+    llm_concurrency: Annotated[Positive, Meta(description="Most calls of the model at once")] = 32
+    chunk_concurrency: Annotated[
+        Positive, Meta(description="Most calls of the model at once for one article")
+    ] = 8
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read the settings from `env`; raises SettingError naming the variable that is wrong or unknown."""
+        variables = {variable_of(field): field for field in cls.__struct_fields__}
+        for name in env:
+            if name.startswith(PREFIX) and name not in variables:
+                near = difflib.get_close_matches(name, variables, n=1)
+                raise SettingError(name, "is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+        types = get_type_hints(cls, include_extras=True)
+        values: dict[str, Any] = {  # each value is checked against its field's own type
+            field: _convert(name, env[name].strip(), types[field])
+            for name, field in variables.items()
+            if env.get(name, "").strip()
+        }
+        return cls(**values)
+
+    @property
+    def uses_embedded_llm(self) -> bool:
+        """Whether the embedded LLM answers, because nothing says where another one is."""
+        return self.openai_api_key is None and self.openai_base_url is None
+
+    def resolved_cache_url(self) -> str:
+        """The cache's URL, where the default is a file in the user's data folder."""
+        if self.cache_url is not None:
+            return self.cache_url
+        return f"sqlite:///{platformdirs.user_data_path('standfirst') / 'cache.sqlite3'}"
+
+
+def variable_of(field: str) -> str:
+    """The environment variable that a field of Settings is read from."""
+    return UNPREFIXED.get(field, PREFIX + field.upper())
+
+
+def _convert(name: str, value: str, kind: object) -> object:
+    raw: object = value
+    if name == f"{PREFIX}MODELS":
+        raw = [part.strip() for part in value.split(",") if part.strip()]
+    try:
+        converted: object = msgspec.convert(raw, type=kind, strict=False, dec_hook=lambda _, v: Secret(v))
+    except msgspec.ValidationError as exc:
+        shown = "" if "KEY" in name or "URL" in name else f" (it is {value!r})"
+        raise SettingError(name, f"{_in_words(exc)}{shown}{_choices(kind)}") from exc
+    if (
+        name in {f"{PREFIX}MODELS_FILE", f"{PREFIX}LOCAL_MODEL", f"{PREFIX}PROMPTS_DIR"}
+        and not Path(value).exists()
+    ):
+        raise SettingError(name, f"there is no {value}")
+    return converted
+
+
+def _in_words(error: msgspec.ValidationError) -> str:
+    """The validation error for a person at a shell, who knows no types."""
+    return str(error).replace(", got `str`", "").replace("`", "").replace("enum value", "value")
+
+
+def _choices(kind: object) -> str:
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return "; choose " + ", ".join(get_args(bare)) if get_origin(bare) is Literal else ""
