@@ -91,7 +91,7 @@ class _Source:
         return {"integer": 0, "number": 0, "boolean": False}.get(kind)
 
     def _text(self, name: str, index: int) -> str:
-        choices = {
+        choices: list[str] = {
             "passages": self.passages,
             "id": self.quotes or ["q1"],
             "speaker": self.names or [""],
