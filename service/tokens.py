@@ -38,7 +38,6 @@ PIECE_LENGTH = 32_768
 # Between these two characters both encodings always start a new token, whatever surrounds them: before a
 # single space, and after a line feed unless a slash follows (punctuation takes line feeds and slashes along).
 _JOINT = re.compile(r"(?<=\S)(?= \S)|(?<=\n)(?=[^\s/])")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _load_lock = threading.Lock()
 
@@ -75,16 +74,13 @@ def _lay_out_ranks(ranks: str, folder: Path) -> None:
 
 
 def count_tokens(text: str, encoding: tiktoken.Encoding) -> int:
-    """How many tokens `text` has; names of special tokens in it are ordinary text, a lone surrogate is U+FFFD.
+    """How many tokens `text` has; names of special tokens and lone surrogates in it are ordinary text.
 
     Exact, except that a stretch of `2 * PIECE_LENGTH` code points without a joint (a single space or the
     start of a line) is cut somewhere, which changes the count by a few tokens. Linear on any text.
     """
     # tiktoken is not: 1,000,000 spaces in a row are a panic in its regular expressions.
-    return sum(
-        len(encoding.encode_ordinary(_SURROGATE.sub("\ufffd", text[start:end])))
-        for start, end in find_pieces(text)
-    )
+    return sum(len(encoding.encode_ordinary(text[start:end])) for start, end in find_pieces(text))
 
 
 def find_pieces(text: str) -> Iterator[tuple[int, int]]:
