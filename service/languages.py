@@ -1,0 +1,76 @@
+"""The language of a text, and languages' names."""
+
+from __future__ import annotations
+
+import functools
+
+import gcld3  # type: ignore[import-untyped]
+
+# The detector reads this many bytes at most, and cannot tell on fewer.
+_SAMPLE_LENGTH = 2_000
+_SAMPLE_BYTES = 6_000
+_MIN_LETTERS = 20
+
+# cld3 names some languages by tags that BCP 47 has since replaced.
+_CANONICAL = {"iw": "he", "no": "nb"}
+
+_LANGUAGES = """
+af=Afrikaans am=Amharic ar=Arabic az=Azerbaijani be=Belarusian bg=Bulgarian bn=Bangla bs=Bosnian
+ca=Catalan ceb=Cebuano co=Corsican cs=Czech cy=Welsh da=Danish de=German el=Greek en=English
+eo=Esperanto es=Spanish et=Estonian eu=Basque fa=Persian fi=Finnish fil=Filipino fr=French
+fy=Frisian ga=Irish gd=Gaelic gl=Galician gu=Gujarati ha=Hausa haw=Hawaiian he=Hebrew hi=Hindi
+hmn=Hmong hr=Croatian ht=Haitian hu=Hungarian hy=Armenian id=Indonesian ig=Igbo is=Icelandic
+it=Italian ja=Japanese jv=Javanese ka=Georgian kk=Kazakh km=Khmer kn=Kannada ko=Korean ku=Kurdish
+ky=Kyrgyz la=Latin lb=Luxembourgish lo=Lao lt=Lithuanian lv=Latvian mg=Malagasy mi=Māori
+mk=Macedonian ml=Malayalam mn=Mongolian mr=Marathi ms=Malay mt=Maltese my=Burmese nb=Norwegian
+ne=Nepali nl=Dutch nn=Nynorsk no=Norwegian ny=Nyanja pa=Punjabi pl=Polish ps=Pashto pt=Portuguese
+ro=Romanian ru=Russian sd=Sindhi si=Sinhala sk=Slovak sl=Slovenian sm=Samoan sn=Shona so=Somali
+sq=Albanian sr=Serbian st=Sotho su=Sundanese sv=Swedish sw=Swahili ta=Tamil te=Telugu tg=Tajik
+th=Thai tr=Turkish uk=Ukrainian ur=Urdu uz=Uzbek vi=Vietnamese xh=Xhosa yi=Yiddish yo=Yoruba
+zh=Chinese zu=Zulu
+"""
+_VARIANTS = """
+Arab=Arabic_script Cyrl=Cyrillic Hans=Simplified Hant=Traditional Latn=Latin_script AR=Argentina
+AT=Austria AU=Australia BE=Belgium BR=Brazil CA=Canada CH=Switzerland CL=Chile CN=China CO=Colombia
+DE=Germany EG=Egypt ES=Spain FR=France GB=United_Kingdom HK=Hong_Kong IE=Ireland IN=India IT=Italy
+JP=Japan KR=South_Korea MX=Mexico NG=Nigeria NL=Netherlands NZ=New_Zealand PE=Peru PK=Pakistan
+PT=Portugal RU=Russia SA=Saudi_Arabia SG=Singapore TW=Taiwan US=United_States ZA=South_Africa
+419=Latin_America
+"""
+
+
+@functools.cache
+def _names(table: str) -> dict[str, str]:
+    return {tag: name.replace("_", " ") for tag, _, name in (entry.partition("=") for entry in table.split())}
+
+
+def detect_language(text: str, *, default: str = "und") -> str:
+    """The BCP 47 tag of the language of `text`, or `default` where that is not sure, as for a few words."""
+    sample = "".join(c if c.isprintable() else " " for c in text[:_SAMPLE_LENGTH])
+    if sum(map(str.isalpha, sample)) < _MIN_LETTERS:
+        return default
+    # The detector keeps its state while it reads, so every call has one of its own.
+    result = gcld3.NNetLanguageIdentifier(0, _SAMPLE_BYTES).FindLanguage(sample)
+    if not result.is_reliable:
+        return default
+    return _CANONICAL.get(result.language, str(result.language))
+
+
+def same_language(tag: str, other: str) -> bool:
+    """Whether two tags name the same language, whatever their regions and scripts; `und` is like none."""
+    return _primary(tag) == _primary(other) != "und"
+
+
+def _primary(tag: str) -> str:
+    subtag = tag.partition("-")[0].lower()
+    return _CANONICAL.get(subtag, subtag)
+
+
+def language_name(tag: str) -> str:
+    """The English name of a language, such as "Portuguese (Brazil)" for `pt-BR`; an unknown tag as it is."""
+    primary, *rest = tag.split("-")
+    name = _names(_LANGUAGES).get(primary.lower())
+    if name is None:
+        return tag
+    variants = [_names(_VARIANTS).get(s.title() if len(s) == 4 else s.upper(), s) for s in rest]
+    return f"{name} ({', '.join(variants)})" if variants else name
