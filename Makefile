@@ -47,7 +47,7 @@ check: $(ready_to_run) $(ready_to_check) ## check format, lint, types and import
 	@$(python) -m ruff format --check --quiet .
 	@$(python) -m ruff check --quiet .
 	@$(python) -m mypy --no-error-summary
-	@$(venv)/bin/lint-imports --cache-dir .cache/import-linter
+	@$(venv)/bin/lint-imports --no-logo --cache-dir .cache/import-linter
 
 bench: $(ready_to_run) $(ready_to_check) ## run the benchmarks
 	@echo 'bench: each measurement beside its limit'
