@@ -1,0 +1,137 @@
+"""Check a sentence of a summary against the article, by code: its facts, and the passages it rests on.
+
+What is looked up: numbers, dates and names, and whether they stand together. What no lookup sees: negation, causes,
+omissions, who did what to whom. So `supported` is said only of a sentence that the article has word for word.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from service.evidence import SentenceIndex
+from service.facts import Fact, FactSheet, kind_of, read_facts
+from service.lookup import FactIndex, Located
+from service.models import Finding, Span, Support
+from service.passages import Passage
+from service.slots import find_rival
+from service.words import TYPOGRAPHY
+
+_MOST_EVIDENCE = 3
+_LEAST_SHARE = 0.15  # below this share of a text's weight, a passage is no evidence for it
+_RIVALS_SOUGHT = 4  # so many of the closest sentences are asked whether they have another fact in its place
+_NEAR = 2  # a name may stand this many sentences before the passage that says "he"
+
+
+class CheckedSentence(NamedTuple):
+    """What was found out about one sentence of a summary.
+
+    `evidence` is best first; offsets of `unsupported` are within the sentence. `not_checked` names what could not
+    be compared: `wording` (always, unless supported), `names` (another script).
+    """
+
+    support: Support
+    evidence: list[Span]
+    unsupported: list[Finding]
+    not_checked: list[str]
+
+
+class ArticleIndex:
+    """An article made ready for checking sentences against it."""
+
+    def __init__(
+        self, text: str, *, title: str | None = None, language: str = "en", sentences: Sequence[Passage]
+    ) -> None:
+        self.sentences = sentences
+        self.language = language
+        self._normal = [normalize(text[s.start : s.end]) for s in sentences]
+        self._whole = " ".join(self._normal)
+        self._starts = list(accumulate((len(s) + 1 for s in self._normal), initial=0))
+        # The title confirms facts but is no passage: it has an index past the last sentence.
+        texts = [*self._normal, normalize(title)] if title else self._normal
+        self._words = SentenceIndex(texts)
+        self._facts = FactIndex(texts, self._words, language)
+
+    def check(self, sentence: str, *, language: str = "en", hints: Sequence[Passage] = ()) -> CheckedSentence:
+        """Look up `sentence`; `hints` are passages that the model pointed to, preferred where they fit."""
+        if exact := self._verbatim(sentence):
+            return CheckedSentence("supported", [self._span(i) for i in exact], [], [])
+        sheet = read_facts(sentence, language)
+        weights = self._words.weigh(sheet.stems)
+        ranked = self._words.rank(weights, self._hinted(hints))
+        passages = [i for i, share in ranked if share >= _LEAST_SHARE and i < len(self.sentences)]
+        chosen = self._words.cover(weights, passages[0]) if passages else []
+        located = [(fact, found) for fact in sheet.facts if (found := self._facts.locate(fact, sheet))]
+        self._add_missing(chosen, located, [r.sentence for r in ranked])
+        findings = [
+            Finding(text=sentence[f.start : f.end], start=f.start, end=f.end, kind=kind_of(f), reason=reason)
+            for f, found in located
+            if (reason := found.reason or self._misplaced(f, found, sheet, chosen, passages))
+        ]
+        evidence = [self._span(i) for i in chosen if i < len(self.sentences)]
+        return CheckedSentence(_support(located, findings, evidence), evidence, findings, ["wording"])
+
+    def _verbatim(self, sentence: str) -> list[int]:
+        """The sentences of the article that `sentence` repeats word for word, whole ones only."""
+        wanted = normalize(sentence).rstrip(" .!?。！？…")
+        at = self._whole.find(wanted) if wanted else -1
+        while at >= 0:
+            first = bisect_right(self._starts, at) - 1
+            end = at + len(wanted)
+            last = bisect_right(self._starts, end - 1) - 1
+            if self._starts[first] == at:
+                rest = self._whole[end : self._starts[last + 1] - 1]
+                if not rest.strip(".!?。！？… "):
+                    return list(range(first, min(last + 1, first + _MOST_EVIDENCE)))
+            at = self._whole.find(wanted, at + 1)
+        return []
+
+    def _hinted(self, hints: Sequence[Passage]) -> frozenset[int]:
+        found: set[int] = set()
+        for hint in hints:
+            i = bisect_right(self.sentences, hint.start, key=lambda s: s.end)
+            while i < len(self.sentences) and self.sentences[i].start < hint.end:
+                found.add(i)
+                i += 1
+        return frozenset(found)
+
+    def _span(self, i: int) -> Span:
+        return Span(start=self.sentences[i].start, end=self.sentences[i].end)
+
+    def _add_missing(self, chosen: list[int], located: list[tuple[Fact, Located]], order: list[int]) -> None:
+        """Add to `chosen` the best sentence for a fact that none of them has."""
+        for _, found in located:
+            if found.reason or found.where.intersection(chosen) or len(chosen) >= _MOST_EVIDENCE:
+                continue
+            best = next((i for i in order if i in found.where and i < len(self.sentences)), None)
+            if best is not None:
+                chosen.append(best)
+
+    def _misplaced(
+        self, fact: Fact, found: Located, sheet: FactSheet, chosen: list[int], ranked: list[int]
+    ) -> str | None:
+        """The reason why a fact that the article has does not stand where the sentence puts it."""
+        homes = [self._facts.sheet(i) for i in ranked if i in found.where][:_RIVALS_SOUGHT]
+        others = [self._facts.sheet(i) for i in ranked[:_RIVALS_SOUGHT] if i not in found.where]
+        if find_rival(fact, sheet, others, homes):
+            return f"other_{kind_of(fact)}"
+        if found.where.intersection(chosen) or any(
+            i - k in found.where for i in chosen for k in range(1, _NEAR + 1)
+        ):
+            return None
+        return None if not chosen or max(found.where) >= len(self.sentences) else "elsewhere"
+
+
+def normalize(text: str) -> str:
+    """`text` with plain quotes, hyphens and single spaces."""
+    return " ".join(text.translate(TYPOGRAPHY).split())
+
+
+def _support(located: list[tuple[Fact, Located]], findings: list[Finding], evidence: list[Span]) -> Support:
+    if any(f.reason == "not_in_article" for f in findings):
+        return "unsupported"
+    if findings:
+        return "partial"
+    return "facts_found" if evidence or located else "unchecked"

@@ -1,0 +1,275 @@
+"""Where an article has a number, a date or a name, in whatever form."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+from service.countries import country_phrases
+from service.dates import Date, DateMention, agrees
+from service.entities import FUNCTION_WORDS, TITLES, Name, initials, is_within, name_key
+from service.evidence import SentenceIndex
+from service.facts import Fact, FactSheet, read_facts
+from service.lexicon import lexicon_of
+from service.numbers import Number, tidy
+from service.words import fold, is_caseless
+
+_MOST_RUNS = 200  # so many sentences are read to find the words of a name next to each other
+_ENDINGS = ("s", "n", "an", "ian", "ic", "ns", "ans", "ians", "i", "es", "er", "ers", "ese", "ish")
+_TOLERANCE = 0.05
+
+
+class Located(NamedTuple):
+    """The sentences that have a fact, by index; `reason` is a finding's code if it is not borne out."""
+
+    where: frozenset[int] | set[int]
+    reason: str | None = None
+
+
+_NOWHERE = Located(frozenset(), "not_in_article")
+
+
+class FactIndex:
+    """The facts of an article by sentence, read as far as somebody asks for them."""
+
+    def __init__(self, texts: Sequence[str], words: SentenceIndex, language: str) -> None:
+        self._texts = texts
+        self._words = words
+        self._language = language
+        self._sheets: dict[int, FactSheet] = {}
+
+    def sheet(self, i: int) -> FactSheet:
+        """The facts of sentence `i`."""
+        found = self._sheets.get(i)
+        if found is None:
+            found = self._sheets[i] = read_facts(self._texts[i], self._language)
+        return found
+
+    def locate(self, fact: Fact, sheet: FactSheet) -> Located | None:
+        """Where the article has `fact`, a fact of `sheet`; None if it is no fact after all."""
+        if isinstance(fact, Number):
+            return None if fact.weak else self._locate_number(fact)
+        if isinstance(fact, DateMention):
+            return self._locate_date(fact)
+        return self._locate_name(fact, sheet)
+
+    # Numbers
+
+    @cached_property
+    def _figured(self) -> list[int]:
+        """The sentences that may have a number or a date."""
+        lexicon = lexicon_of(self._language)
+        wanted = (
+            lexicon.number_start
+            | lexicon.months.keys()
+            | lexicon.weekdays.keys()
+            | lexicon.relative_days.keys()
+        )
+        wanted |= lexicon.directions.keys()
+        found: set[int] = set()
+        for form, where in self._words.by_form.items():
+            if form[0].isnumeric() or fold(form) in wanted:
+                found.update(where)
+        return sorted(found)
+
+    @cached_property
+    def _numbers(self) -> dict[float | str, list[tuple[int, Number]]]:
+        found: dict[float | str, list[tuple[int, Number]]] = defaultdict(list)
+        for i in self._figured:
+            for number in self.sheet(i).numbers:
+                found[number.value].append((i, number))
+        return found
+
+    def _locate_number(self, fact: Number) -> Located:
+        same = self._numbers.get(fact.value, [])
+        fitting = {i for i, n in same if _units_fit(fact, n)}
+        if fitting:
+            return Located(fitting)
+        if other := self._equivalents(fact):
+            return Located(other)
+        if same:
+            return Located({i for i, _ in same}, "other_unit")
+        if fact.value == 1.0 and fact.unit:
+            return Located(
+                {
+                    i
+                    for i in range(len(self._texts))
+                    if any(n.unit == fact.unit for n in self.sheet(i).numbers)
+                }
+            )
+        years = {i for i, m in self._dates if fact.value in (m.date.year, m.date.day)}
+        return Located(years) if years else _NOWHERE
+
+    def _equivalents(self, fact: Number) -> set[int]:
+        """Sentences that say the same number in another way, or the exact one behind a rounded one."""
+        value = fact.value
+        if isinstance(value, str):
+            return self._above(float(value[1:])) if value.startswith("~") else set()
+        if fact.unit == "%":
+            return {i for i, n in self._numbers.get(tidy(value / 100), []) if n.unit is None}
+        if fact.unit == "ordinal" and value:
+            return {i for i, _ in self._numbers.get(tidy(1 / value), [])}
+        if 0 < value < 1:
+            return {i for i, n in self._numbers.get(tidy(value * 100), []) if n.unit == "%"}
+        if fact.hedged and value:
+            return {
+                i
+                for other, found in self._numbers.items()
+                if isinstance(other, float) and abs(other - value) <= _TOLERANCE * value
+                for i, n in found
+                if _units_fit(fact, n)
+            }
+        return set()
+
+    def _above(self, least: float) -> set[int]:
+        """The sentences with a number that "dozens" or "thousands" may stand for."""
+        return {
+            i
+            for value, found in self._numbers.items()
+            if isinstance(value, float) and 2 * least <= value < 1000 * least
+            for i, _ in found
+        }
+
+    # Dates
+
+    @cached_property
+    def _dates(self) -> list[tuple[int, DateMention]]:
+        return [(i, mention) for i in self._figured for mention in self.sheet(i).dates]
+
+    def _locate_date(self, fact: DateMention) -> Located:
+        for claim in (fact.date, fact.other):
+            if claim is None:
+                continue
+            where = {
+                i for i, m in self._dates if agrees(claim, m.date) or (m.other and agrees(claim, m.other))
+            }
+            if claim.year and claim.month and not any(m.date.year == claim.year for _, m in self._dates):
+                where = set()
+            if not where:
+                where = self._loosely(claim)
+            if where:
+                return Located(where)
+        return _NOWHERE
+
+    def _loosely(self, claim: Date) -> set[int]:
+        if claim.span == "decade" and claim.year is not None:
+            return {
+                i for i, m in self._dates if m.date.year is not None and 0 <= m.date.year - claim.year < 10
+            }
+        if claim.time is not None:
+            return {
+                i for i, m in self._dates if m.date.time is not None and (m.date.time - claim.time) % 720 == 0
+            }
+        if claim.year is not None and claim.month is None:
+            return {i for i, _ in self._numbers.get(float(claim.year), [])}
+        return set()
+
+    # Names
+
+    @cached_property
+    def _name_words(self) -> dict[str, set[int]]:
+        """The sentences of every capitalised word, as names are compared."""
+        found: dict[str, set[int]] = defaultdict(set)
+        for form, where in self._words.by_form.items():
+            if form[0].isupper() or (form[0].isalpha() and is_caseless(form)):
+                found[name_key(form, fold(form))].update(where)
+        for phrase, country in country_phrases().items():
+            if all(word in found for word in phrase):
+                found[country] |= set.intersection(*(found[word] for word in phrase))
+        return found
+
+    @cached_property
+    def _acronyms(self) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = defaultdict(set)
+        for i in range(len(self._texts)):
+            for name in self.sheet(i).names:
+                if len(name.words) > 1:
+                    found[initials(name.words)].add(i)
+        return found
+
+    def _locate_name(self, fact: Name, sheet: FactSheet) -> Located | None:
+        words = fact.words
+        if fact.initial and self._is_ordinary(words[0], sheet.tokens[fact.first].form):
+            words = words[1:]
+        if not words or (fact.initial and len(words) == 1 and not self._is_name(words[0], fact, sheet)):
+            return None
+        if len(words) == 1 and words[0] in TITLES:
+            return None
+        where = self._find(words) or self._find_parts(words)
+        if not where:
+            return _NOWHERE
+        telling = [w for w in words if w not in TITLES] or list(words)
+        return Located(where.union(*(self._name_words.get(w, ()) for w in telling)))
+
+    def _is_ordinary(self, word: str, form: str) -> bool:
+        """Whether a word at the beginning of a sentence is one that the article writes small."""
+        return word in self._words.by_form and not form.isupper()
+
+    def _is_name(self, word: str, fact: Name, sheet: FactSheet) -> bool:
+        """Whether a lone capitalised word at the beginning of a sentence must be a name."""
+        if word in self._name_words or word[0] == "@":
+            return True
+        form = sheet.tokens[fact.first].form
+        if form.endswith(("'s", "’s")):
+            return True
+        return False
+
+    def _find(self, words: Sequence[str]) -> set[int]:
+        """The sentences in which `words` stand in one name, in their order."""
+        if len(words) == 1:
+            return self._find_word(words[0])
+        candidates = self._together(words)
+        found = {
+            i
+            for i in sorted(candidates)[:_MOST_RUNS]
+            if any(is_within(words, name.words) for name in self.sheet(i).names)
+        }
+        if not found and len(words) > 2:
+            return self._name_words.get(initials(words), set())
+        return found
+
+    def _together(self, words: Iterable[str]) -> set[int]:
+        sets = [self._name_words.get(word) for word in words]
+        return set.intersection(*(s for s in sets if s)) if all(sets) else set()
+
+    def _find_word(self, word: str) -> set[int]:
+        if where := self._name_words.get(word):
+            return where
+        if len(word) >= 4:
+            for ending in _ENDINGS:
+                stemmed = word[: -len(ending)] if word.endswith(ending) else ""
+                for other in (word + ending, stemmed):
+                    if len(other) >= 4 and (where := self._name_words.get(other)):
+                        return where
+        if 2 <= len(word) <= 6:
+            return self._acronyms.get(word, set())
+        return set()
+
+    def _find_parts(self, words: Sequence[str]) -> set[int]:
+        """Where `words` is several names in a row, or a title before a name: the sentences of the last of them."""
+        if len(words) < 2:
+            return set()
+        for cut in range(1, len(words)):
+            head, tail = words[:cut], words[cut:]
+            if not all(w in TITLES or w in FUNCTION_WORDS for w in head) and not self._stands_alone(head):
+                continue
+            where = self._find(tail) if len(tail) > 1 or cut == 1 else self._find_word(tail[0])
+            if where := where or self._find_parts(tail):
+                return where
+        return set()
+
+    def _stands_alone(self, words: Sequence[str]) -> bool:
+        """Whether the article has a name of exactly these words."""
+        return any(
+            name.words == tuple(words)
+            for i in sorted(self._together(words))[:_MOST_RUNS]
+            for name in self.sheet(i).names
+        )
+
+
+def _units_fit(claim: Number, told: Number) -> bool:
+    if claim.unit == told.unit or claim.unit is None:
+        return True
+    return told.unit is None and told.noun is None

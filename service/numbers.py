@@ -1,0 +1,306 @@
+"""Numbers in running text: digits or words, with magnitude, unit, currency and percent."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from service.lexicon import CJK_MAGNITUDES, CJK_UNITS, SYMBOLS, Lexicon
+from service.words import Token
+
+_SPACES = frozenset([" ", "\u00a0", "\u202f", "\u2009"])
+_JOINTS = _SPACES | {"-", "‑", "‐", "–", ""}
+_ORDINAL_ENDINGS = frozenset(["st", "nd", "rd", "th", "er", "e", "eme", "re"])
+_LONGEST_EXACT = 15
+_CODES = {
+    "usd": "dollar",
+    "eur": "euro",
+    "gbp": "pound",
+    "jpy": "yen",
+    "us": "dollar",
+    "chf": "franc",
+    "rs": "rupee",
+}
+
+
+class Number(NamedTuple):
+    """A number of `text[start:end]`; `value` is a string where a float could not hold the digits.
+
+    `unit` is an id such as `%`, `dollar`, `hour` or `ordinal`, or None. `noun` is the folded word that follows.
+    `first` and `last` are the half-open range of its tokens. `weak` marks "an hour": it can confirm, not accuse.
+    """
+
+    start: int
+    end: int
+    first: int
+    last: int
+    value: float | str
+    unit: str | None
+    noun: str | None
+    weak: bool
+    hedged: bool
+
+
+class _Reader:
+    """Reads numbers from the tokens of one text."""
+
+    def __init__(self, text: str, tokens: Sequence[Token], lexicon: Lexicon) -> None:
+        self.text = text
+        self.tokens = tokens
+        self.lexicon = lexicon
+
+    def gap(self, i: int) -> str:
+        """What stands between token `i - 1` and token `i`."""
+        return self.text[self.tokens[i - 1].end : self.tokens[i].start]
+
+    def folded(self, i: int) -> str:
+        return self.tokens[i].folded if 0 <= i < len(self.tokens) else ""
+
+    def joined(self, i: int) -> bool:
+        return 0 < i < len(self.tokens) and self.gap(i) in _JOINTS
+
+    def read(self, i: int) -> Number | None:
+        """The number that begins at token `i`."""
+        token = self.tokens[i]
+        read = self._digits(i) if token.form[0].isdigit() else self._words(i)
+        if read is None:
+            return None
+        value, j, unit, weak = read
+        if unit is None:
+            unit, j = self._unit(i, j)
+        if weak and unit is None:
+            return None
+        first = i
+        if i and (symbol := self._prefix(i)):
+            unit, first = symbol, i - 1
+        hedge = self.folded(first - 1) in self.lexicon.hedges
+        return Number(
+            self.tokens[first].start,
+            self.tokens[j - 1].end,
+            first,
+            j,
+            value,
+            unit,
+            self._noun(j),
+            weak,
+            hedge,
+        )
+
+    def _prefix(self, i: int) -> str | None:
+        before = self.tokens[i - 1]
+        if self.gap(i) not in ("", " ", "\u00a0"):
+            return None
+        return SYMBOLS.get(before.form) or (_CODES.get(before.folded) if before.form.isupper() else None)
+
+    def _digits(self, i: int) -> tuple[float | str, int, str | None, bool]:
+        value = parse_digits(self.tokens[i].form, decimal_comma=self.lexicon.decimal_comma)
+        j = i + 1
+        while (
+            j < len(self.tokens)
+            and self.gap(j) in _SPACES
+            and (self.gap(j) != " " or self.lexicon.decimal_comma)
+            and len(self.tokens[j].form) == 3
+            and self.tokens[j].form.isdigit()
+            and len(self.tokens[j - 1].form) <= 3
+            and isinstance(value, float)
+            and value < 1e15
+        ):
+            value = value * 1000 + float(self.tokens[j].form)
+            j += 1
+        if self.joined(j) and self.tokens[j].form[0].isnumeric() and len(self.tokens[j].form) == 1:
+            fraction = unicodedata.numeric(self.tokens[j].form)
+            if fraction < 1 and isinstance(value, float):
+                value, j = value + fraction, j + 1
+        if j < len(self.tokens) and self.gap(j) == "" and self.tokens[j].folded in _ORDINAL_ENDINGS:
+            return value, j + 1, "ordinal", False
+        value, j = self._magnitude(value, j)
+        return value, j, None, False
+
+    def _magnitude(self, value: float | str, j: int) -> tuple[float | str, int]:
+        while isinstance(value, float) and self.joined(j):
+            word = self.tokens[j].folded
+            factor = self.lexicon.magnitudes.get(word)
+            if factor is None and self.gap(j) == "":
+                factor = self.lexicon.suffixes.get(word) or CJK_MAGNITUDES.get(word[0])
+            if factor is None or value * factor > 1e18:
+                break
+            value, j = tidy(value * factor), j + 1
+        if self.folded(j) == "und" or self.folded(j) == "and":
+            half = self.folded(j + 1) == "a" and self.folded(j + 2) == "half"
+            if half and isinstance(value, float) and value < 1e3:
+                return value + 0.5, j + 3
+        return value, j
+
+    def _words(self, i: int) -> tuple[float | str, int, str | None, bool] | None:
+        lexicon, word = self.lexicon, self.tokens[i].folded
+        if word in lexicon.numbers or word in lexicon.magnitudes:
+            return self._cardinal(i)
+        if word in lexicon.indefinite:
+            return self._indefinite(i)
+        if word in lexicon.vague:
+            return f"~{lexicon.vague[word]:g}", i + 1, None, False
+        if word in lexicon.ordinals:
+            return float(lexicon.ordinals[word]), i + 1, "ordinal", False
+        if word in lexicon.fractions and lexicon.fractions[word] == 2:
+            return 0.5, i + 1, None, False
+        if len(word) == 1 and word.isnumeric():
+            return unicodedata.numeric(word), i + 1, None, False
+        return None
+
+    def _indefinite(self, i: int) -> tuple[float | str, int, str | None, bool] | None:
+        follower = self.folded(i + 1)
+        if not self.joined(i + 1):
+            return None
+        if follower in self.lexicon.fractions:
+            return tidy(1 / self.lexicon.fractions[follower]), i + 2, None, False
+        if follower in self.lexicon.magnitudes:
+            value, j = self._magnitude(1.0, i + 1)
+            return value, j, None, False
+        return 1.0, i + 1, None, True
+
+    def _cardinal(self, i: int) -> tuple[float | str, int, str | None, bool]:
+        lexicon = self.lexicon
+        total, current, j, smallest = 0.0, -1.0, i, 1e18
+        while j < len(self.tokens) and (j == i or self.joined(j)):
+            word = self.folded(j)
+            if (
+                word in lexicon.connectors
+                and current >= 0
+                and j + 1 < len(self.tokens)
+                and self.joined(j + 1)
+            ):
+                follower = lexicon.numbers.get(self.folded(j + 1))
+                if follower is None or not 0 < follower < smallest or smallest == 1:
+                    break
+                j += 1
+                word = self.folded(j)
+            if (part := lexicon.numbers.get(word)) is not None:
+                if current == 4 and part == 20 and lexicon.language == "fr":
+                    current, smallest = 80.0, 20.0
+                elif current < 0 or part < smallest:
+                    current = max(current, 0.0) + part
+                    smallest = _room(part, lexicon.language)
+                else:
+                    break
+            elif (factor := lexicon.magnitudes.get(word)) is not None:
+                if factor == 100:
+                    current = (current if current > 0 else 1.0) * 100
+                    smallest = 100.0
+                else:
+                    total, current = total + (current if current > 0 else 1.0) * factor, 0.0
+                    smallest = 1e3 if factor > 1e3 else 1000.0
+            else:
+                break
+            j += 1
+        value = total + max(current, 0.0)
+        return self._fraction(i, j, value)
+
+    def _fraction(self, i: int, j: int, value: float) -> tuple[float | str, int, str | None, bool]:
+        lexicon = self.lexicon
+        if self.joined(j) and (part := lexicon.fractions.get(self.folded(j))) and value < part:
+            return tidy(value / part), j + 1, None, False
+        weak = value == 1 and j == i + 1
+        return value, j, None, weak
+
+    def _unit(self, i: int, j: int) -> tuple[str | None, int]:
+        if not self.joined(j):
+            return None, j
+        word, form = self.folded(j), self.tokens[j].form
+        if form in SYMBOLS:
+            return SYMBOLS[form], j + 1
+        if word in ("per", "pour", "por") and self.folded(j + 1) in ("cent", "ciento"):
+            return "%", j + 2
+        if (
+            word in ("us", "canadian", "australian")
+            and self.lexicon.units.get(self.folded(j + 1)) == "dollar"
+        ):
+            return "dollar", j + 2
+        if unit := self.lexicon.units.get(word):
+            return unit, j + 1
+        if form[0] in CJK_UNITS and self.gap(j) == "":
+            return CJK_UNITS[form[0]], j
+        return None, j
+
+    def _noun(self, j: int) -> str | None:
+        return self.tokens[j].folded if self.joined(j) and self.tokens[j].form[0].isalpha() else None
+
+
+def _room(value: float, language: str) -> float:
+    """The largest value, exclusive, that may follow `value` within one number."""
+    if value >= 100:
+        return 100.0
+    if value >= 20 and value % 10 == 0:
+        return 20.0 if language == "fr" else 10.0
+    return 1.0
+
+
+def tidy(value: float) -> float:
+    """`value` without the dust of binary arithmetic: 2.3 million is 2300000."""
+    return float(f"{value:.12g}")
+
+
+def parse_digits(form: str, *, decimal_comma: bool) -> float | str:
+    """The value of digits with their separators; a string where they are no single number or too long for one."""
+    if form.isdecimal():
+        return float(int(form)) if len(form) <= _LONGEST_EXACT else form
+    if len(form) > 2 * _LONGEST_EXACT:
+        return form
+    form = form.replace("٫", "\0").replace("٬", "").replace("’", "").replace("'", "")
+    marks = [c for c in form if not c.isdecimal()]
+    if ":" in marks:
+        return form
+    if marks and "\0" not in marks:
+        form = _resolve(form, marks, decimal_comma=decimal_comma)
+    form = form.replace("\0", ".")
+    return float(form) if form.count(".") <= 1 else form
+
+
+def _resolve(form: str, marks: list[str], *, decimal_comma: bool) -> str:
+    """`form` with its grouping marks taken out and its decimal mark as NUL."""
+    if len(set(marks)) == 2 and marks.count(marks[-1]) == 1:
+        return form.replace(marks[0], "").replace(marks[-1], "\0")
+    groups = form.replace(",", ".").split(".")
+    grouped = all(len(group) == 3 for group in groups[1:]) and 1 <= len(groups[0]) <= 3
+    if len(set(marks)) == 1 and len(marks) > 1:
+        return form.replace(marks[0], "") if grouped else form
+    decimal = "," if decimal_comma else "."
+    if grouped and marks[0] != decimal and groups[0] != "0":
+        return form.replace(marks[0], "")
+    return form.replace(marks[0], "\0")
+
+
+def find_numbers(text: str, tokens: Sequence[Token], lexicon: Lexicon, taken: Sequence[bool]) -> list[Number]:
+    """The numbers among `tokens` in order; tokens marked in `taken` are left alone."""
+    reader = _Reader(text, tokens, lexicon)
+    found: list[Number] = []
+    i = 0
+    while i < len(tokens):
+        number = None
+        if not taken[i] and _may_start(tokens[i], lexicon):
+            number = reader.read(i)
+        if number is None:
+            i += 1
+        else:
+            found.append(number)
+            i = max(number.last, i + 1)
+    return _share_units(tokens, found, lexicon)
+
+
+def _may_start(token: Token, lexicon: Lexicon) -> bool:
+    return (
+        token.form[0].isdigit()
+        or token.folded in lexicon.number_start
+        or token.folded in lexicon.indefinite
+        or (len(token.form) == 1 and token.form.isnumeric())
+    )
+
+
+def _share_units(tokens: Sequence[Token], found: list[Number], lexicon: Lexicon) -> list[Number]:
+    """Give the first number of "20 to 30 percent" the unit of the second."""
+    for k in range(len(found) - 2, -1, -1):
+        this, other = found[k], found[k + 1]
+        between = tokens[this.last : other.first]
+        if this.unit is None and other.unit and all(t.folded in lexicon.range_words for t in between):
+            found[k] = this._replace(unit=other.unit, noun=other.noun)
+    return found
