@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from service.lexicon import PERIODS, Lexicon
+from service.vocabulary import PERIODS, Vocabulary
 from service.words import Token
 
 _NUMERIC = re.compile(r"\d{1,4}")
@@ -80,10 +80,10 @@ class DateMention(NamedTuple):
 class _Reader:
     """Reads dates from the tokens of one text."""
 
-    def __init__(self, text: str, tokens: Sequence[Token], lexicon: Lexicon) -> None:
+    def __init__(self, text: str, tokens: Sequence[Token], vocabulary: Vocabulary) -> None:
         self.text = text
         self.tokens = tokens
-        self.lexicon = lexicon
+        self.vocabulary = vocabulary
 
     def gap(self, i: int) -> str:
         return self.text[self.tokens[i - 1].end : self.tokens[i].start] if 0 < i < len(self.tokens) else "\n"
@@ -109,30 +109,30 @@ class _Reader:
         if self._is_month(i):
             return self._month_first(i)
         if self._is_weekday(i):
-            return i + 1, Date(weekday=self.lexicon.weekdays[word]), None
+            return i + 1, Date(weekday=self.vocabulary.weekdays[word]), None
         return self._relative(i)
 
     def _is_month(self, i: int) -> bool:
         word = self.folded(i)
-        if word not in self.lexicon.months:
+        if word not in self.vocabulary.months:
             return False
         form = self.tokens[i].form
-        if self.lexicon.language in ("en", "de") and not form[0].isupper():
+        if self.vocabulary.language in ("en", "de") and not form[0].isupper():
             return False
-        if word not in _AMBIGUOUS_MONTHS or self.lexicon.language not in ("en", "fr"):
+        if word not in _AMBIGUOUS_MONTHS or self.vocabulary.language not in ("en", "fr"):
             return True
         beside = self.number(i + 1, 1, 2199) is not None or self._day(i - 1) is not None
         return (
             beside
             or self.folded(i - 1) in _MONTH_PREPOSITIONS
-            or self.folded(i - 1) in self.lexicon.range_words
+            or self.folded(i - 1) in self.vocabulary.range_words
         )
 
     def _is_weekday(self, i: int) -> bool:
         word, form = self.folded(i), self.tokens[i].form
-        if word not in self.lexicon.weekdays:
+        if word not in self.vocabulary.weekdays:
             return False
-        if self.lexicon.language in ("en", "de") and not form[0].isupper():
+        if self.vocabulary.language in ("en", "de") and not form[0].isupper():
             return False
         return word not in _AMBIGUOUS_WEEKDAYS or self.gap(i + 1)[:1] in (".", ",")
 
@@ -152,7 +152,7 @@ class _Reader:
         return None, j
 
     def _month_first(self, i: int) -> tuple[int, Date, Date | None]:
-        month = self.lexicon.months[self.folded(i)]
+        month = self.vocabulary.months[self.folded(i)]
         near = self.gap(i + 1) in (" ", ". ", "\u00a0", ".\u00a0", ".")
         j = i + 2 if near and self.folded(i + 1) == "the" else i + 1
         day = self._day(j) if near else None
@@ -170,10 +170,10 @@ class _Reader:
             j += 1
         if j >= len(self.tokens) or self.gap(j) not in (" ", ". ", "\u00a0", ".\u00a0", "-"):
             return None
-        if self.folded(j) not in self.lexicon.months or not self._is_month(j):
+        if self.folded(j) not in self.vocabulary.months or not self._is_month(j):
             return None
         year, end = self._year_after(j + 1)
-        return end, Date(year, self.lexicon.months[self.folded(j)], day), None
+        return end, Date(year, self.vocabulary.months[self.folded(j)], day), None
 
     def _figures(self, i: int) -> tuple[int, Date, Date | None] | None:
         """10/27/2023, 27.10.2023, 2023-10-27, 10/27."""
@@ -195,7 +195,7 @@ class _Reader:
             return None
         if any(len(p) > 4 for p in parts):
             return None
-        return _date_of([int(p) for p in parts], j, american=self.lexicon.language == "en")
+        return _date_of([int(p) for p in parts], j, american=self.vocabulary.language == "en")
 
     def _clock(self, i: int) -> tuple[int, Date, Date | None] | None:
         """3 p.m., 3:30 pm, 15:00, 15 Uhr, 15h30."""
@@ -208,7 +208,7 @@ class _Reader:
         after = self.folded(i + 1) if self.gap(i + 1) in ("", " ", "\u00a0") else ""
         if after in ("am", "pm") and int(hours) <= 12 and not (after == "am" and self._is_verb(i + 1)):
             return i + 2, Date(time=(int(hours) % 12 + 12 * (after == "pm")) * 60 + minute), None
-        if after == "uhr" or (after == "h" and self.lexicon.language in ("fr", "es")):
+        if after == "uhr" or (after == "h" and self.vocabulary.language in ("fr", "es")):
             return i + 2, Date(time=int(hours) * 60 + minute), None
         return (i + 1, Date(time=int(hours) * 60 + minute), None) if mark else None
 
@@ -232,9 +232,9 @@ class _Reader:
             or (i and self.tokens[i - 1].form in ("$", "€", "£"))
         ):
             return None
-        if self.folded(i + 1) in self.lexicon.units and self.gap(i + 1) in _SPACES | {"-", ""}:
+        if self.folded(i + 1) in self.vocabulary.units and self.gap(i + 1) in _SPACES | {"-", ""}:
             return None
-        if self.folded(i + 1) in self.lexicon.magnitudes or self.folded(i + 1) == "%":
+        if self.folded(i + 1) in self.vocabulary.magnitudes or self.folded(i + 1) == "%":
             return None
         return i + 1, Date(year=year), None
 
@@ -254,15 +254,15 @@ class _Reader:
         return j, Date(parts.get("年"), parts.get("月"), parts.get("日")), None
 
     def _relative(self, i: int) -> tuple[int, Date, Date | None] | None:
-        lexicon, word = self.lexicon, self.folded(i)
-        if word in lexicon.relative_days:
-            return i + 1, Date(relative=f"{lexicon.relative_days[word]} day"), None
-        direction = lexicon.directions.get(word)
+        vocabulary, word = self.vocabulary, self.folded(i)
+        if word in vocabulary.relative_days:
+            return i + 1, Date(relative=f"{vocabulary.relative_days[word]} day"), None
+        direction = vocabulary.directions.get(word)
         if direction is None or self.gap(i + 1) != " ":
             return None
         follower = self.folded(i + 1)
-        unit = follower if follower in lexicon.seasons else lexicon.units.get(follower)
-        if unit is None or not (unit in PERIODS or unit in lexicon.seasons) or follower.endswith("s"):
+        unit = follower if follower in vocabulary.seasons else vocabulary.units.get(follower)
+        if unit is None or not (unit in PERIODS or unit in vocabulary.seasons) or follower.endswith("s"):
             return None
         return i + 2, Date(relative=f"{direction:g} {unit}"), None
 
@@ -288,13 +288,13 @@ def _date_of(parts: list[int], last: int, *, american: bool) -> tuple[int, Date,
     return last, readings[0], readings[1] if len(readings) > 1 else None
 
 
-def find_dates(text: str, tokens: Sequence[Token], lexicon: Lexicon) -> list[DateMention]:
+def find_dates(text: str, tokens: Sequence[Token], vocabulary: Vocabulary) -> list[DateMention]:
     """The dates among `tokens` in order."""
-    reader = _Reader(text, tokens, lexicon)
+    reader = _Reader(text, tokens, vocabulary)
     found: list[DateMention] = []
     i = 0
     while i < len(tokens):
-        read = reader.read(i) if _may_start(tokens[i], lexicon) else None
+        read = reader.read(i) if _may_start(tokens[i], vocabulary) else None
         if read is None:
             i += 1
             continue
@@ -304,14 +304,14 @@ def find_dates(text: str, tokens: Sequence[Token], lexicon: Lexicon) -> list[Dat
     return found
 
 
-def _may_start(token: Token, lexicon: Lexicon) -> bool:
+def _may_start(token: Token, vocabulary: Vocabulary) -> bool:
     word = token.folded
     return (
         token.form[0].isdigit()
-        or word in lexicon.months
-        or word in lexicon.weekdays
-        or word in lexicon.relative_days
-        or word in lexicon.directions
+        or word in vocabulary.months
+        or word in vocabulary.weekdays
+        or word in vocabulary.relative_days
+        or word in vocabulary.directions
     )
 
 

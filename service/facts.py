@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 from service.dates import DateMention, find_dates
 from service.entities import Name, find_names
-from service.lexicon import lexicon_of
+from service.vocabulary import vocabulary_of
 from service.models import FindingKind
 from service.numbers import Number, find_numbers
 from service.words import Token, stem, tokenize
@@ -31,12 +31,12 @@ class FactSheet(NamedTuple):
 
 def read_facts(text: str, language: str = "en") -> FactSheet:
     """The facts of `text`; offsets are within it."""
-    lexicon = lexicon_of(language)
+    vocabulary = vocabulary_of(language)
     tokens = tokenize(text)
     taken = [False] * len(tokens)
-    dates = find_dates(text, tokens, lexicon)
+    dates = find_dates(text, tokens, vocabulary)
     _mark(taken, dates)
-    numbers = find_numbers(text, tokens, lexicon, taken)
+    numbers = find_numbers(text, tokens, vocabulary, taken)
     _mark(taken, numbers)
     stems = [stem(t.form) for t in tokens]
     return FactSheet(tokens, stems, dates, numbers, find_names(text, tokens, taken))

@@ -12,7 +12,7 @@ from service.dates import Date, DateMention, agrees
 from service.entities import FUNCTION_WORDS, TITLES, Name, initials, is_within, name_key
 from service.evidence import SentenceIndex
 from service.facts import Fact, FactSheet, read_facts
-from service.lexicon import lexicon_of
+from service.vocabulary import vocabulary_of
 from service.numbers import Number, tidy
 from service.words import fold, is_caseless
 
@@ -60,14 +60,14 @@ class FactIndex:
     @cached_property
     def _figured(self) -> list[int]:
         """The sentences that may have a number or a date."""
-        lexicon = lexicon_of(self._language)
+        vocabulary = vocabulary_of(self._language)
         wanted = (
-            lexicon.number_start
-            | lexicon.months.keys()
-            | lexicon.weekdays.keys()
-            | lexicon.relative_days.keys()
+            vocabulary.number_start
+            | vocabulary.months.keys()
+            | vocabulary.weekdays.keys()
+            | vocabulary.relative_days.keys()
         )
-        wanted |= lexicon.directions.keys()
+        wanted |= vocabulary.directions.keys()
         found: set[int] = set()
         for form, where in self._words.by_form.items():
             if form[0].isnumeric() or fold(form) in wanted:

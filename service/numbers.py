@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from service.lexicon import CJK_MAGNITUDES, CJK_UNITS, SYMBOLS, Lexicon
+from service.vocabulary import CJK_MAGNITUDES, CJK_UNITS, SYMBOLS, Vocabulary
 from service.words import Token
 
 _SPACES = frozenset([" ", "\u00a0", "\u202f", "\u2009"])
@@ -45,10 +45,10 @@ class Number(NamedTuple):
 class _Reader:
     """Reads numbers from the tokens of one text."""
 
-    def __init__(self, text: str, tokens: Sequence[Token], lexicon: Lexicon) -> None:
+    def __init__(self, text: str, tokens: Sequence[Token], vocabulary: Vocabulary) -> None:
         self.text = text
         self.tokens = tokens
-        self.lexicon = lexicon
+        self.vocabulary = vocabulary
 
     def gap(self, i: int) -> str:
         """What stands between token `i - 1` and token `i`."""
@@ -74,7 +74,7 @@ class _Reader:
         first = i
         if i and (symbol := self._prefix(i)):
             unit, first = symbol, i - 1
-        hedge = self.folded(first - 1) in self.lexicon.hedges
+        hedge = self.folded(first - 1) in self.vocabulary.hedges
         return Number(
             self.tokens[first].start,
             self.tokens[j - 1].end,
@@ -94,12 +94,12 @@ class _Reader:
         return SYMBOLS.get(before.form) or (_CODES.get(before.folded) if before.form.isupper() else None)
 
     def _digits(self, i: int) -> tuple[float | str, int, str | None, bool]:
-        value = parse_digits(self.tokens[i].form, decimal_comma=self.lexicon.decimal_comma)
+        value = parse_digits(self.tokens[i].form, decimal_comma=self.vocabulary.decimal_comma)
         j = i + 1
         while (
             j < len(self.tokens)
             and self.gap(j) in _SPACES
-            and (self.gap(j) != " " or self.lexicon.decimal_comma)
+            and (self.gap(j) != " " or self.vocabulary.decimal_comma)
             and len(self.tokens[j].form) == 3
             and self.tokens[j].form.isdigit()
             and len(self.tokens[j - 1].form) <= 3
@@ -120,9 +120,9 @@ class _Reader:
     def _magnitude(self, value: float | str, j: int) -> tuple[float | str, int]:
         while isinstance(value, float) and self.joined(j):
             word = self.tokens[j].folded
-            factor = self.lexicon.magnitudes.get(word)
+            factor = self.vocabulary.magnitudes.get(word)
             if factor is None and self.gap(j) == "":
-                factor = self.lexicon.suffixes.get(word) or CJK_MAGNITUDES.get(word[0])
+                factor = self.vocabulary.suffixes.get(word) or CJK_MAGNITUDES.get(word[0])
             if factor is None or value * factor > 1e18:
                 break
             value, j = tidy(value * factor), j + 1
@@ -133,16 +133,16 @@ class _Reader:
         return value, j
 
     def _words(self, i: int) -> tuple[float | str, int, str | None, bool] | None:
-        lexicon, word = self.lexicon, self.tokens[i].folded
-        if word in lexicon.numbers or word in lexicon.magnitudes:
+        vocabulary, word = self.vocabulary, self.tokens[i].folded
+        if word in vocabulary.numbers or word in vocabulary.magnitudes:
             return self._cardinal(i)
-        if word in lexicon.indefinite:
+        if word in vocabulary.indefinite:
             return self._indefinite(i)
-        if word in lexicon.vague:
-            return f"~{lexicon.vague[word]:g}", i + 1, None, False
-        if word in lexicon.ordinals:
-            return float(lexicon.ordinals[word]), i + 1, "ordinal", False
-        if word in lexicon.fractions and lexicon.fractions[word] == 2:
+        if word in vocabulary.vague:
+            return f"~{vocabulary.vague[word]:g}", i + 1, None, False
+        if word in vocabulary.ordinals:
+            return float(vocabulary.ordinals[word]), i + 1, "ordinal", False
+        if word in vocabulary.fractions and vocabulary.fractions[word] == 2:
             return 0.5, i + 1, None, False
         if len(word) == 1 and word.isnumeric():
             return unicodedata.numeric(word), i + 1, None, False
@@ -152,38 +152,38 @@ class _Reader:
         follower = self.folded(i + 1)
         if not self.joined(i + 1):
             return None
-        if follower in self.lexicon.fractions:
-            return tidy(1 / self.lexicon.fractions[follower]), i + 2, None, False
-        if follower in self.lexicon.magnitudes:
+        if follower in self.vocabulary.fractions:
+            return tidy(1 / self.vocabulary.fractions[follower]), i + 2, None, False
+        if follower in self.vocabulary.magnitudes:
             value, j = self._magnitude(1.0, i + 1)
             return value, j, None, False
         return 1.0, i + 1, None, True
 
     def _cardinal(self, i: int) -> tuple[float | str, int, str | None, bool]:
-        lexicon = self.lexicon
+        vocabulary = self.vocabulary
         total, current, j, smallest = 0.0, -1.0, i, 1e18
         while j < len(self.tokens) and (j == i or self.joined(j)):
             word = self.folded(j)
             if (
-                word in lexicon.connectors
+                word in vocabulary.connectors
                 and current >= 0
                 and j + 1 < len(self.tokens)
                 and self.joined(j + 1)
             ):
-                follower = lexicon.numbers.get(self.folded(j + 1))
+                follower = vocabulary.numbers.get(self.folded(j + 1))
                 if follower is None or not 0 < follower < smallest or smallest == 1:
                     break
                 j += 1
                 word = self.folded(j)
-            if (part := lexicon.numbers.get(word)) is not None:
-                if current == 4 and part == 20 and lexicon.language == "fr":
+            if (part := vocabulary.numbers.get(word)) is not None:
+                if current == 4 and part == 20 and vocabulary.language == "fr":
                     current, smallest = 80.0, 20.0
                 elif current < 0 or part < smallest:
                     current = max(current, 0.0) + part
-                    smallest = _room(part, lexicon.language)
+                    smallest = _room(part, vocabulary.language)
                 else:
                     break
-            elif (factor := lexicon.magnitudes.get(word)) is not None:
+            elif (factor := vocabulary.magnitudes.get(word)) is not None:
                 if factor == 100:
                     current = (current if current > 0 else 1.0) * 100
                     smallest = 100.0
@@ -197,8 +197,8 @@ class _Reader:
         return self._fraction(i, j, value)
 
     def _fraction(self, i: int, j: int, value: float) -> tuple[float | str, int, str | None, bool]:
-        lexicon = self.lexicon
-        if self.joined(j) and (part := lexicon.fractions.get(self.folded(j))) and value < part:
+        vocabulary = self.vocabulary
+        if self.joined(j) and (part := vocabulary.fractions.get(self.folded(j))) and value < part:
             return tidy(value / part), j + 1, None, False
         weak = value == 1 and j == i + 1
         return value, j, None, weak
@@ -213,10 +213,10 @@ class _Reader:
             return "%", j + 2
         if (
             word in ("us", "canadian", "australian")
-            and self.lexicon.units.get(self.folded(j + 1)) == "dollar"
+            and self.vocabulary.units.get(self.folded(j + 1)) == "dollar"
         ):
             return "dollar", j + 2
-        if unit := self.lexicon.units.get(word):
+        if unit := self.vocabulary.units.get(word):
             return unit, j + 1
         if form[0] in CJK_UNITS and self.gap(j) == "":
             return CJK_UNITS[form[0]], j
@@ -270,37 +270,37 @@ def _resolve(form: str, marks: list[str], *, decimal_comma: bool) -> str:
     return form.replace(marks[0], "\0")
 
 
-def find_numbers(text: str, tokens: Sequence[Token], lexicon: Lexicon, taken: Sequence[bool]) -> list[Number]:
+def find_numbers(text: str, tokens: Sequence[Token], vocabulary: Vocabulary, taken: Sequence[bool]) -> list[Number]:
     """The numbers among `tokens` in order; tokens marked in `taken` are left alone."""
-    reader = _Reader(text, tokens, lexicon)
+    reader = _Reader(text, tokens, vocabulary)
     found: list[Number] = []
     i = 0
     while i < len(tokens):
         number = None
-        if not taken[i] and _may_start(tokens[i], lexicon):
+        if not taken[i] and _may_start(tokens[i], vocabulary):
             number = reader.read(i)
         if number is None:
             i += 1
         else:
             found.append(number)
             i = max(number.last, i + 1)
-    return _share_units(tokens, found, lexicon)
+    return _share_units(tokens, found, vocabulary)
 
 
-def _may_start(token: Token, lexicon: Lexicon) -> bool:
+def _may_start(token: Token, vocabulary: Vocabulary) -> bool:
     return (
         token.form[0].isdigit()
-        or token.folded in lexicon.number_start
-        or token.folded in lexicon.indefinite
+        or token.folded in vocabulary.number_start
+        or token.folded in vocabulary.indefinite
         or (len(token.form) == 1 and token.form.isnumeric())
     )
 
 
-def _share_units(tokens: Sequence[Token], found: list[Number], lexicon: Lexicon) -> list[Number]:
+def _share_units(tokens: Sequence[Token], found: list[Number], vocabulary: Vocabulary) -> list[Number]:
     """Give the first number of "20 to 30 percent" the unit of the second."""
     for k in range(len(found) - 2, -1, -1):
         this, other = found[k], found[k + 1]
         between = tokens[this.last : other.first]
-        if this.unit is None and other.unit and all(t.folded in lexicon.range_words for t in between):
+        if this.unit is None and other.unit and all(t.folded in vocabulary.range_words for t in between):
             found[k] = this._replace(unit=other.unit, noun=other.noun)
     return found

@@ -1,0 +1,272 @@
+"""Words that stand for numbers, units and dates, by language: English, German, French, Spanish.
+
+Everything is given folded (lower case, no diacritics), as `service.words.fold` gives it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+_CARDINALS = {
+    "en": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen",
+    "de": "null ein zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn sechzehn "
+    "siebzehn achtzehn neunzehn",
+    "fr": "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize",
+    "es": "cero un dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis "
+    "diecisiete dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis "
+    "veintisiete veintiocho veintinueve",
+}
+_TENS = {
+    "en": "twenty thirty forty fifty sixty seventy eighty ninety",
+    "de": "zwanzig dreissig vierzig funfzig sechzig siebzig achtzig neunzig",
+    "fr": "vingt trente quarante cinquante soixante",
+    "es": "veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa",
+}
+_MORE_NUMBERS = {
+    "en": {},
+    "de": {"eins": 1, "eine": 1, "einen": 1, "einer": 1, "einem": 1, "dreißig": 30},
+    "fr": {"une": 1, "septante": 70, "huitante": 80, "nonante": 90, "vingts": 20},
+    "es": {"uno": 1, "una": 1, "veintiun": 21, "veintiuna": 21}
+    | {
+        f"{stem}ient{end}": value
+        for stem, value in {
+            "dosc": 200,
+            "tresc": 300,
+            "cuatroc": 400,
+            "seisc": 600,
+            "setec": 700,
+            "ochoc": 800,
+        }.items()
+        for end in ("os", "as")
+    }
+    | {"quinientos": 500, "quinientas": 500, "novecientos": 900, "novecientas": 900, "ciento": 100},
+}
+_MAGNITUDES = {
+    "en": "hundred=100 thousand=1e3 million=1e6 billion=1e9 trillion=1e12 dozen=12 mn=1e6 bn=1e9 tn=1e12 mln=1e6 bln=1e9 "
+    "lakh=1e5 crore=1e7",
+    "de": "hundert=100 tausend=1e3 million=1e6 millionen=1e6 milliarde=1e9 milliarden=1e9 billion=1e12 billionen=1e12 "
+    "mio=1e6 mrd=1e9 dutzend=12",
+    "fr": "cent=100 cents=100 mille=1e3 million=1e6 millions=1e6 milliard=1e9 milliards=1e9 billion=1e12 billions=1e12 "
+    "mio=1e6 md=1e9 mds=1e9 douzaine=12",
+    "es": "cien=100 mil=1e3 millon=1e6 millones=1e6 billon=1e12 billones=1e12 docena=12 mm=1e6",
+}
+_SUFFIXES = {"k": 1e3, "m": 1e6, "mn": 1e6, "bn": 1e9, "b": 1e9, "tn": 1e12}  # written right after the digits
+_VAGUE = {
+    "en": "dozens=12 scores=20 hundreds=100 thousands=1e3 millions=1e6 billions=1e9 trillions=1e12",
+    "de": "dutzende=12 hunderte=100 tausende=1e3",
+    "fr": "dizaines=10 douzaines=12 centaines=100 milliers=1e3",
+    "es": "docenas=12 decenas=10 cientos=100 centenares=100 miles=1e3",
+}
+_ORDINALS = {
+    "en": "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
+    "sixteenth seventeenth eighteenth nineteenth twentieth",
+    "de": "dritte vierte funfte sechste siebte achte neunte zehnte elfte zwolfte",
+    "fr": "troisieme quatrieme cinquieme sixieme septieme huitieme neuvieme dixieme onzieme douzieme",
+    "es": "tercero cuarto quinto sexto septimo octavo noveno decimo",
+}
+_FRACTIONS = {
+    "en": "half=2 halves=2 third=3 thirds=3 quarter=4 quarters=4 fourth=4 fourths=4 fifth=5 fifths=5 sixth=6 sixths=6 "
+    "eighth=8 eighths=8 tenth=10 tenths=10",
+    "de": "halfte=2 halb=2 halbe=2 halben=2 drittel=3 viertel=4 funftel=5 sechstel=6 achtel=8 zehntel=10",
+    "fr": "moitie=2 demi=2 demie=2 tiers=3 quart=4 quarts=4 cinquiemes=5 dixiemes=10",
+    "es": "mitad=2 medio=2 media=2 tercio=3 tercios=3 cuartos=4 quintos=5 decimos=10",
+}
+_UNITS = (
+    "percent=% percentage=% pct=% pc=% prozent=% prozentpunkte=% pourcent=% porciento=%",
+    "dollar=dollar dollars=dollar usd=dollar bucks=dollar dolar=dollar dolares=dollar dollars=dollar",
+    "euro=euro euros=euro eur=euro pound=pound pounds=pound gbp=pound sterling=pound pfund=pound libras=pound",
+    "yen=yen jpy=yen yuan=yuan renminbi=yuan rmb=yuan cny=yuan ruble=ruble rubles=ruble rouble=ruble roubles=ruble",
+    "rupee=rupee rupees=rupee won=won franc=franc francs=franc franken=franc chf=franc peso=peso pesos=peso",
+    "cents=cent",
+    "second=second seconds=second sec=second secs=second sekunde=second sekunden=second seconde=second "
+    "secondes=second segundo=second segundos=second",
+    "minute=minute minutes=minute min=minute mins=minute minuten=minute minuto=minute minutos=minute",
+    "hour=hour hours=hour hr=hour hrs=hour stunde=hour stunden=hour heure=hour heures=hour hora=hour horas=hour",
+    "day=day days=day tag=day tage=day tagen=day jour=day jours=day dia=day dias=day",
+    "week=week weeks=week woche=week wochen=week semaine=week semaines=week semana=week semanas=week",
+    "month=month months=month monat=month monate=month monaten=month mois=month mes=month meses=month",
+    "year=year years=year yr=year yrs=year jahr=year jahre=year jahren=year annee=year annees=year ans=year "
+    "an=year ano=year anos=year",
+    "decade=decade decades=decade jahrzehnt=decade jahrzehnte=decade decennie=decade decennies=decade "
+    "decada=decade decadas=decade century=century centuries=century jahrhundert=century siecle=century "
+    "siecles=century siglo=century siglos=century",
+    "mile=mile miles=mile meile=mile meilen=mile milla=mile millas=mile km=km kms=km kilometer=km kilometers=km "
+    "kilometre=km kilometres=km kilometern=km kilometro=km kilometros=km meter=meter meters=meter metre=meter "
+    "metres=meter metro=meter metros=meter foot=foot feet=foot ft=foot inch=inch inches=inch yard=yard yards=yard "
+    "cm=cm mm=mm acre=acre acres=acre hectare=hectare hectares=hectare hektar=hectare",
+    "kg=kg kilogram=kg kilograms=kg kilo=kg kilos=kg kilogramm=kg gram=gram grams=gram gramm=gram ton=ton tons=ton "
+    "tonne=ton tonnes=ton tonnen=ton toneladas=ton ounce=ounce ounces=ounce",
+    "degree=degree degrees=degree grad=degree degres=degree grados=degree mph=mph kph=kph",
+    "barrel=barrel barrels=barrel gallon=gallon gallons=gallon liter=liter liters=liter litre=liter litres=liter",
+    "watt=watt watts=watt megawatt=mw megawatts=mw mw=mw gigawatt=gw gigawatts=gw gw=gw",
+)
+_UNIT_ONLY_IN = {
+    "an": "fr",
+    "ans": "fr",
+    "mes": "es",
+    "won": "",
+    "min": "",
+    "mm": "",
+    "pc": "en",
+    "ano": "es",
+}
+SYMBOLS = {
+    "%": "%", "％": "%", "٪": "%", "$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₹": "rupee", "₩": "won",
+    "₽": "ruble",
+}  # fmt: skip
+CJK_MAGNITUDES = {"千": 1e3, "万": 1e4, "萬": 1e4, "億": 1e8, "亿": 1e8, "兆": 1e12}
+CJK_UNITS = {"円": "yen", "元": "yuan", "人": "人", "歳": "year"}
+
+_MONTHS = {
+    "en": "january february march april may june july august september october november december",
+    "de": "januar februar marz april mai juni juli august september oktober november dezember",
+    "fr": "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre",
+    "es": "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+}
+_MONTH_FORMS = {
+    "en": "jan=1 feb=2 mar=3 apr=4 jun=6 jul=7 aug=8 sep=9 sept=9 oct=10 nov=11 dec=12",
+    "de": "janner=1 jan=1 feb=2 apr=4 aug=8 sept=9 sep=9 okt=10 nov=11 dez=12",
+    "fr": "janv=1 fevr=2 avr=4 juil=7 sept=9 oct=10 nov=11 dec=12",
+    "es": "ene=1 feb=2 abr=4 ago=8 sept=9 setiembre=9 oct=10 nov=11 dic=12",
+}
+_WEEKDAYS = {
+    "en": "monday tuesday wednesday thursday friday saturday sunday",
+    "de": "montag dienstag mittwoch donnerstag freitag samstag sonntag",
+    "fr": "lundi mardi mercredi jeudi vendredi samedi dimanche",
+    "es": "lunes martes miercoles jueves viernes sabado domingo",
+}
+_WEEKDAY_FORMS = {
+    "en": "mon=0 tue=1 tues=1 wed=2 thu=3 thur=3 thurs=3 fri=4 sat=5 sun=6 mondays=0 tuesdays=1 wednesdays=2 "
+    "thursdays=3 fridays=4 saturdays=5 sundays=6",
+    "de": "sonnabend=5",
+    "fr": "",
+    "es": "",
+}
+_RELATIVE_DAYS = {
+    "en": "yesterday today tomorrow tonight",
+    "de": "gestern heute morgen",
+    "fr": "hier aujourd'hui demain",
+    "es": "ayer hoy manana",
+}
+_DIRECTIONS = {
+    "en": "last=-1 past=-1 previous=-1 this=0 current=0 next=1 coming=1",
+    "de": "letzte=-1 letzten=-1 letzter=-1 letztes=-1 vergangene=-1 vergangenen=-1 diese=0 diesen=0 dieser=0 "
+    "dieses=0 nachste=1 nachsten=1 nachster=1 nachstes=1 kommende=1 kommenden=1",
+    "fr": "",
+    "es": "pasado=-1 pasada=-1 proximo=1 proxima=1",
+}
+_DOT_LANGUAGES = frozenset(["en", "ja", "zh", "ko", "he", "th", "hi"])
+PERIODS = frozenset(["day", "week", "month", "year", "decade", "century"])
+_SEASONS = {"en": "weekend spring summer fall autumn winter", "de": "wochenende", "fr": "", "es": ""}
+_HEDGES = {
+    "en": "about around nearly almost roughly approximately some over under than least up",
+    "de": "rund etwa fast knapp circa ca ungefahr uber mehr als",
+    "fr": "environ pres presque quelque plus que de",
+    "es": "unos unas casi cerca aproximadamente mas de",
+}
+_CONNECTORS = {"en": "and", "de": "und", "fr": "et", "es": "y"}
+_RANGE = {"en": "to and or", "de": "bis und oder", "fr": "a et ou", "es": "a y o"}
+_RATIO = {"en": "in of", "de": "von", "fr": "sur", "es": "de"}
+_RESPECTIVELY = {
+    "en": "respectively",
+    "de": "beziehungsweise jeweils",
+    "fr": "respectivement",
+    "es": "respectivamente",
+}
+_INDEFINITE = {"en": "a an", "de": "ein eine einen einer", "fr": "un une", "es": "un una"}
+
+
+def _pairs(text: str) -> dict[str, float]:
+    return {name: float(value) for name, _, value in (item.partition("=") for item in text.split())}
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The vocabulary of one language; every mapping is from a folded word."""
+
+    language: str
+    numbers: dict[str, int] = field(default_factory=dict)
+    magnitudes: dict[str, float] = field(default_factory=dict)
+    suffixes: dict[str, float] = field(default_factory=dict)
+    vague: dict[str, float] = field(default_factory=dict)
+    ordinals: dict[str, int] = field(default_factory=dict)
+    fractions: dict[str, float] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    months: dict[str, int] = field(default_factory=dict)
+    weekdays: dict[str, int] = field(default_factory=dict)
+    relative_days: dict[str, int] = field(default_factory=dict)
+    directions: dict[str, float] = field(default_factory=dict)
+    seasons: frozenset[str] = frozenset()
+    hedges: frozenset[str] = frozenset()
+    connectors: frozenset[str] = frozenset()
+    range_words: frozenset[str] = frozenset()
+    ratio_words: frozenset[str] = frozenset()
+    respectively: frozenset[str] = frozenset()
+    indefinite: frozenset[str] = frozenset()
+    decimal_comma: bool = False
+    number_start: frozenset[str] = frozenset()
+
+
+def _numbers(code: str) -> dict[str, int]:
+    numbers = {word: value for value, word in enumerate(_CARDINALS[code].split())}
+    numbers |= {word: 20 + 10 * n for n, word in enumerate(_TENS[code].split())}
+    numbers |= _MORE_NUMBERS[code]
+    if code == "de":
+        units = _CARDINALS["de"].split()[1:10]
+        numbers |= {
+            f"{unit}und{ten}": 20 + 10 * n + 1 + u
+            for n, ten in enumerate(_TENS["de"].split())
+            for u, unit in enumerate(units)
+        }
+    return numbers
+
+
+def _units(code: str) -> dict[str, str]:
+    found = dict(item.split("=") for line in _UNITS for item in line.split())
+    return {word: unit for word, unit in found.items() if _UNIT_ONLY_IN.get(word, code) == code}
+
+
+@lru_cache(maxsize=8)
+def _of(code: str) -> Vocabulary:
+    if code not in _CARDINALS:
+        return Vocabulary(code, suffixes=_SUFFIXES, units=_units(""), decimal_comma=code not in _DOT_LANGUAGES)
+    ordinals = {word: n + 3 for n, word in enumerate(_ORDINALS[code].split())}
+    if code == "de":
+        ordinals |= {word + end: value for word, value in list(ordinals.items()) for end in "nrs"}
+    numbers = _numbers(code)
+    magnitudes = _pairs(_MAGNITUDES[code])
+    fractions = _pairs(_FRACTIONS[code])
+    vague = _pairs(_VAGUE[code])
+    months = {word: n for n, word in enumerate(_MONTHS[code].split(), 1)}
+    weekdays = {word: n for n, word in enumerate(_WEEKDAYS[code].split())}
+    return Vocabulary(
+        language=code,
+        numbers=numbers,
+        magnitudes=magnitudes,
+        suffixes=_SUFFIXES,
+        vague=vague,
+        ordinals=ordinals,
+        fractions=fractions,
+        units=_units(code),
+        months={w: int(v) for w, v in _pairs(_MONTH_FORMS[code]).items()} | months,
+        weekdays={w: int(v) for w, v in _pairs(_WEEKDAY_FORMS[code]).items()} | weekdays,
+        relative_days={word: n - 1 for n, word in enumerate(_RELATIVE_DAYS[code].split())},
+        directions=_pairs(_DIRECTIONS[code]),
+        seasons=frozenset(_SEASONS[code].split()),
+        hedges=frozenset(_HEDGES[code].split()),
+        connectors=frozenset([_CONNECTORS[code]]),
+        range_words=frozenset(_RANGE[code].split()),
+        ratio_words=frozenset(_RATIO[code].split()),
+        respectively=frozenset(_RESPECTIVELY[code].split()),
+        indefinite=frozenset(_INDEFINITE[code].split()),
+        decimal_comma=code != "en",
+        number_start=frozenset([*numbers, *magnitudes, *fractions, *vague, *ordinals]),
+    )
+
+
+def vocabulary_of(language: str) -> Vocabulary:
+    """The vocabulary for a BCP 47 tag; English where the language is unknown (`und`)."""
+    code = language.partition("-")[0].lower()
+    return _of("en" if code in ("und", "") else code)
