@@ -21,6 +21,7 @@ import msgspec
 import openai
 from msgspec import Struct
 
+from service.catalogue import Sampling, StructuredOutput
 from service.errors import (
     LLMAuthenticationError,
     LLMConnectionError,
@@ -36,9 +37,7 @@ from service.errors import (
 )
 from service.models import Message
 
-StructuredOutput: TypeAlias = Literal["json_schema", "json_object", "none"]
 FinishReason: TypeAlias = Literal["stop", "length", "refusal", "content_filter"]
-Sampling: TypeAlias = str | int | float | bool
 
 _CONNECT_TIMEOUT_S = 5.0
 _STRUCTURED: tuple[StructuredOutput, ...] = ("json_schema", "json_object", "none")
