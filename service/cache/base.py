@@ -27,7 +27,7 @@ class CacheStore(Store):
 
     @abstractmethod
     async def aclose(self) -> None:
-        """Finish what is under way and let go of all resources. Closing twice is fine; use after it is not."""
+        """Finish what is under way and let go of everything. Closing twice is fine, use after it is not."""
 
     async def __aexit__(
         self,

@@ -31,8 +31,8 @@ _READ: Final = (
     "FROM entries WHERE key = ?"
 )
 _WRITE: Final = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?)"
-_EXPIRED: Final = "SELECT rowid FROM entries WHERE stored_at <= ? OR expires_at <= ? LIMIT ?"
-_OLDEST: Final = "SELECT rowid FROM entries ORDER BY used_at, rowid LIMIT ?"
+_EXPIRED: Final = "SELECT rowid, length(value) FROM entries WHERE stored_at <= ? OR expires_at <= ? LIMIT ?"
+_OLDEST: Final = "SELECT rowid, length(value) FROM entries ORDER BY used_at, rowid LIMIT ?"
 
 _BUSY_WAIT_S: Final = 10.0
 _READ_NOW_BYTES: Final = 128 << 10
@@ -181,25 +181,30 @@ class CacheFile:
     def _evict(self, now: float) -> None:
         """Delete what is expired and, if the file is over its bound, what was not used for longest.
 
-        The work per call is bounded, and each batch is a transaction of its own, so that nobody waits for
-        long.
+        The work per call is bounded, and each batch is a transaction of its own: nobody waits for long.
         """
         if now - self._purged_at >= _PURGE_EVERY_S:
             self._purged_at = now
-            self._delete_batches(_EXPIRED, now - self._max_age_s, now)
-        if self._used_bytes() > self._max_bytes:
-            self._delete_batches(_OLDEST, until_bytes=int(self._max_bytes * _LOW_WATER))
+            self._delete_batches(_EXPIRED, (now - self._max_age_s, now), math.inf)
+        excess = self._used_bytes() - self._max_bytes
+        if excess > 0:
+            self._delete_batches(_OLDEST, (), excess + self._max_bytes * (1 - _LOW_WATER))
 
-    def _delete_batches(self, rows: str, *arguments: float, until_bytes: int = 0) -> None:
-        delete = f"DELETE FROM entries WHERE rowid IN ({rows})"  # noqa: S608 (one of two constants)
+    def _delete_batches(self, query: str, arguments: tuple[float, ...], size: float) -> None:
+        """Delete the first rows that the query finds, until their values come to `size` bytes."""
         for _ in range(_MAX_BATCHES):
             with _transaction(self._writer) as execute:
-                deleted = execute(delete, (*arguments, _BATCH_ROWS)).rowcount
-            if deleted < _BATCH_ROWS or self._used_bytes() <= until_bytes:
+                rows = execute(query, (*arguments, _BATCH_ROWS)).fetchall()
+                for rowid, value_size in rows:
+                    if size <= 0:
+                        return
+                    execute("DELETE FROM entries WHERE rowid = ?", (rowid,))
+                    size -= value_size
+            if len(rows) < _BATCH_ROWS:
                 return
 
     def _used_bytes(self) -> int:
-        """Size of the file without its free pages: SQLite knows it at once, and all processes see the same."""
+        """Size of the file without its free pages, which SQLite knows at once and alike in all processes."""
         pages, free, size = (
             self._writer.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("page_count", "freelist_count", "page_size")
