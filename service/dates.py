@@ -219,7 +219,7 @@ class _Reader:
         year = self.number(i, _YEAR_SPAN.start, _YEAR_SPAN.stop - 1)
         short = (
             self.number(i, 10, 99)
-            if self.text[self.tokens[i].start - 1 : self.tokens[i].start] in "'’"
+            if self.text[self.tokens[i].start - 1 : self.tokens[i].start] in "'’‘"
             else None
         )
         decade = self.gap(i + 1) in ("", "'", "’") and self.folded(i + 1) == "s"

@@ -12,11 +12,11 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from service.evidence import SentenceIndex
-from service.facts import Fact, FactSheet, kind_of, read_facts
+from service.facts import Fact, kind_of, read_facts
 from service.lookup import FactIndex, Located
 from service.models import Finding, Span, Support
 from service.passages import Passage
-from service.slots import find_rival
+from service.slots import Rivals
 from service.words import TYPOGRAPHY
 
 _MOST_EVIDENCE = 3
@@ -65,10 +65,11 @@ class ArticleIndex:
         chosen = self._words.cover(weights, passages[0]) if passages else []
         located = [(fact, found) for fact in sheet.facts if (found := self._facts.locate(fact, sheet))]
         self._add_missing(chosen, located, [r.sentence for r in ranked])
+        rivals = Rivals(sheet, [self._facts.sheet(i) for i in passages[:_RIVALS_SOUGHT]])
         findings = [
             Finding(text=sentence[f.start : f.end], start=f.start, end=f.end, kind=kind_of(f), reason=reason)
             for f, found in located
-            if (reason := found.reason or self._misplaced(f, found, sheet, chosen, passages))
+            if (reason := found.reason or self._misplaced(f, found, rivals, chosen, passages))
         ]
         evidence = [self._span(i) for i in chosen if i < len(self.sentences)]
         return CheckedSentence(_support(located, findings, evidence), evidence, findings, ["wording"])
@@ -110,12 +111,11 @@ class ArticleIndex:
                 chosen.append(best)
 
     def _misplaced(
-        self, fact: Fact, found: Located, sheet: FactSheet, chosen: list[int], ranked: list[int]
+        self, fact: Fact, found: Located, rivals: Rivals, chosen: list[int], ranked: list[int]
     ) -> str | None:
         """The reason why a fact that the article has does not stand where the sentence puts it."""
         homes = [self._facts.sheet(i) for i in ranked if i in found.where][:_RIVALS_SOUGHT]
-        others = [self._facts.sheet(i) for i in ranked[:_RIVALS_SOUGHT] if i not in found.where]
-        if find_rival(fact, sheet, others, homes):
+        if rivals.has(fact, homes):
             return f"other_{kind_of(fact)}"
         if found.where.intersection(chosen) or any(
             i - k in found.where for i in chosen for k in range(1, _NEAR + 1)

@@ -12,8 +12,8 @@ from service.dates import Date, DateMention, agrees
 from service.entities import FUNCTION_WORDS, TITLES, Name, initials, is_within, name_key
 from service.evidence import SentenceIndex
 from service.facts import Fact, FactSheet, read_facts
-from service.vocabulary import vocabulary_of
 from service.numbers import Number, tidy
+from service.vocabulary import vocabulary_of
 from service.words import fold, is_caseless
 
 _MOST_RUNS = 200  # so many sentences are read to find the words of a name next to each other
@@ -253,9 +253,10 @@ class FactIndex:
             return set()
         for cut in range(1, len(words)):
             head, tail = words[:cut], words[cut:]
-            if not all(w in TITLES or w in FUNCTION_WORDS for w in head) and not self._stands_alone(head):
+            is_title = all(w in TITLES or w in FUNCTION_WORDS for w in head)
+            if not is_title and not self._stands_alone(head):
                 continue
-            where = self._find(tail) if len(tail) > 1 or cut == 1 else self._find_word(tail[0])
+            where = self._find(tail) if len(tail) > 1 or is_title or self._stands_alone(tail) else set()
             if where := where or self._find_parts(tail):
                 return where
         return set()

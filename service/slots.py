@@ -3,65 +3,135 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 from service.dates import DateMention, agrees
-from service.entities import FUNCTION_WORDS, Name
+from service.entities import FUNCTION_WORDS, TITLES, Name, initials, is_within
 from service.facts import Fact, FactSheet
 from service.numbers import Number
 
-_REACH = 4
-_ENOUGH = 1.6
-_FUNCTION_WEIGHT = 0.3
+_REACH = 4  # words compared on each side
+_ENOUGH = 1.6  # one telling word and a few small ones
+_SMALL = 0.3  # what a function word, or the edge of the sentence, counts
 _EDGE = "\0"
+_SMALL_WORDS = FUNCTION_WORDS | TITLES.keys() | {_EDGE, "said", "say"}
 
 
-def find_rival(fact: Fact, sheet: FactSheet, others: Sequence[FactSheet], homes: Sequence[FactSheet]) -> bool:
-    """Whether one of `others`, sentences without `fact`, has a fact of its kind amid the same words.
+class _Place(NamedTuple):
+    """Tokens `first` to `last` of a sheet, half-open."""
 
-    `homes` are sentences that do have `fact`: where its surroundings are as close, there is no rival.
-    """
-    best = max(
-        (_likeness(fact, sheet, rival, other) for other in others for rival in _rivals(fact, sheet, other)),
-        default=0.0,
-    )
-    if best < _ENOUGH:
-        return False
-    own = max(
-        (_likeness(fact, sheet, same, home) for home in homes for same in _like(fact, home)), default=0.0
-    )
-    return best > own
+    sheet: FactSheet
+    first: int
+    last: int
 
 
-def _rivals(fact: Fact, sheet: FactSheet, other: FactSheet) -> list[Fact]:
-    """The facts of the same kind in `other` that `sheet` does not state."""
-    return [f for f in _of_kind(fact, other) if not any(_same(f, mine) for mine in _of_kind(fact, sheet))]
+_Pair: TypeAlias = tuple[Fact, Fact]
 
 
-def _like(fact: Fact, home: FactSheet) -> list[Fact]:
-    return [f for f in _of_kind(fact, home) if _same(f, fact)]
+class Rivals:
+    """The facts of a sentence that have a rival in one of `others`, the sentences of the article closest to it."""
+
+    def __init__(self, sheet: FactSheet, others: Sequence[FactSheet]) -> None:
+        self._sheet = sheet
+        self._scores: dict[int, float] = {}
+        for other in others:
+            for mine, theirs in _unmatched(sheet, other):
+                score = _likeness(sheet, mine, other, theirs)
+                if score >= _ENOUGH:
+                    self._scores[mine.first] = max(score, self._scores.get(mine.first, 0.0))
+
+    def has(self, fact: Fact, homes: Sequence[FactSheet]) -> bool:
+        """Whether `fact` has a rival in a place that fits it better than its places in `homes`."""
+        score = self._scores.get(fact.first)
+        return score is not None and all(
+            score > _likeness(self._sheet, fact, home, own)
+            for home in homes
+            for own in _of_kind(fact, home)
+            if _same(fact, own)
+        )
 
 
 def _of_kind(fact: Fact, sheet: FactSheet) -> Sequence[Fact]:
-    if isinstance(fact, Name):
-        return sheet.names
-    if isinstance(fact, DateMention):
-        return sheet.dates
-    return sheet.numbers
+    """Names compete with names; dates and numbers with each other, as a year may take a number's place."""
+    return sheet.names if isinstance(fact, Name) else [*sheet.dates, *sheet.numbers]
+
+
+def _unmatched(sheet: FactSheet, other: FactSheet) -> list[_Pair]:
+    """Every pair of facts of a kind that the two sheets do not share."""
+    pairs: list[_Pair] = []
+    for mine, theirs in (
+        (list[Fact](sheet.names), list[Fact](other.names)),
+        ([*sheet.dates, *sheet.numbers], [*other.dates, *other.numbers]),
+    ):
+        for equal in (_equal, _same):
+            for fact in list(mine):
+                partner = next((f for f in theirs if equal(fact, f)), None)
+                if partner is not None:
+                    mine.remove(fact)
+                    theirs.remove(partner)
+        # A name may stand twice on one side.
+        mine = [f for f in mine if not any(_same(f, own) for own in _of_kind(f, other))]
+        pairs += [(f, g) for f in mine for g in theirs]
+    return pairs
+
+
+def _equal(a: Fact, b: Fact) -> bool:
+    return isinstance(a, Name) and isinstance(b, Name) and a.words == b.words
 
 
 def _same(a: Fact, b: Fact) -> bool:
+    """Whether two facts may be one: a shorter and a longer name, a date and its weekday."""
     if isinstance(a, Name) and isinstance(b, Name):
-        return not set(a.words).isdisjoint(b.words)
+        return _same_name(a.words, b.words)
     if isinstance(a, DateMention) and isinstance(b, DateMention):
         return agrees(a.date, b.date) or agrees(b.date, a.date)
     return isinstance(a, Number) and isinstance(b, Number) and a.value == b.value
 
 
-def _likeness(fact: Fact, sheet: FactSheet, rival: Fact, other: FactSheet) -> float:
-    """How many words around two facts are the same, counted outwards until they differ."""
-    before = _run(sheet.stems, fact.first - 1, other.stems, rival.first - 1, -1)
-    after = _run(sheet.stems, fact.last, other.stems, rival.last, 1)
-    return before + after
+def _same_name(a: Sequence[str], b: Sequence[str]) -> bool:
+    if is_within(a, b) or is_within(b, a):
+        return True
+    short, long = sorted((a, b), key=len)
+    if len(short) == 1 and (initials(long) == short[0] or any(_inflected(short[0], word) for word in long)):
+        return True
+    bare_a, bare_b = ([w for w in words if w not in TITLES] for words in (a, b))
+    return bool(bare_a) and bool(bare_b) and (is_within(bare_a, b) or is_within(bare_b, a))
+
+
+def _inflected(a: str, b: str) -> bool:
+    """Republican and Republicans, California and Californian."""
+    short, long = sorted((a, b), key=len)
+    return len(short) >= 5 and long.startswith(short[:-1]) and len(long) - len(short) <= 3
+
+
+def _likeness(sheet: FactSheet, mine: Fact, other: FactSheet, theirs: Fact) -> float:
+    """How many words around two facts are the same, counted outwards until they differ.
+
+    What two names begin or end with in common counts as a part of the surroundings.
+    """
+    a, b = _Place(sheet, mine.first, mine.last), _Place(other, theirs.first, theirs.last)
+    if isinstance(mine, Name) and isinstance(theirs, Name) and not _same(mine, theirs):
+        a, b, tail = _trim(a, b)
+        if tail and not (mine.words[0][0] == "@" and theirs.words[0][0] == "@"):
+            return 0.0  # "Senator Marsh", "Republican Marsh": another description of the same person
+    before = _run(a.sheet.stems, a.first - 1, b.sheet.stems, b.first - 1, -1)
+    return before + _run(a.sheet.stems, a.last, b.sheet.stems, b.last, 1)
+
+
+def _trim(a: _Place, b: _Place) -> tuple[_Place, _Place, int]:
+    """The two names without the words at their beginning and end that they share; how many at the end."""
+    head = 0
+    size = min(a.last - a.first, b.last - b.first) - 1
+    while head < size and a.sheet.stems[a.first + head] == b.sheet.stems[b.first + head]:
+        head += 1
+    tail = 0
+    while tail < size - head and a.sheet.stems[a.last - 1 - tail] == b.sheet.stems[b.last - 1 - tail]:
+        tail += 1
+    return (
+        _Place(a.sheet, a.first + head, a.last - tail),
+        _Place(b.sheet, b.first + head, b.last - tail),
+        tail,
+    )
 
 
 def _run(mine: Sequence[str], i: int, theirs: Sequence[str], j: int, step: int) -> float:
@@ -71,7 +141,7 @@ def _run(mine: Sequence[str], i: int, theirs: Sequence[str], j: int, step: int) 
         b = theirs[j] if 0 <= j < len(theirs) else _EDGE
         if a != b:
             break
-        score += _FUNCTION_WEIGHT if a in FUNCTION_WORDS or a == _EDGE else 1.0
+        score += _SMALL if a in _SMALL_WORDS else 1.0
         if a == _EDGE:
             break
         i, j = i + step, j + step

@@ -11,7 +11,7 @@ _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670"
 _LETTER = rf"[^\W\d_{_CJK}]"
 TOKEN = re.compile(
-    rf"(?:{_LETTER}\.){{2,}}{_LETTER}?"  # U.S.
+    rf"(?:{_LETTER}\.)+{_LETTER}\b\.?"  # U.S.
     r"|\d+(?:[.,:٫٬’']\d+)*"
     rf"|{_LETTER}(?:[\w{_MARKS}](?<![{_CJK}]))*(?:['’]{_LETTER}+)*"
     r"|[\u30a1-\u30ff]+"  # katakana
