@@ -12,23 +12,28 @@ def _words(text: str) -> frozenset[str]:
 # Verbs of saying, in the forms that attribute a quotation.
 ENGLISH_VERBS = _words(
     """
-said says say saying told tells telling added adds adding asked asks asking wrote writes writing written
-noted notes noting explained explains explaining argued argues arguing stated states stating insisted
-insists insisting replied replies responded responds responding continued continues recalled recalls
-recalling declared declares declaring announced announces announcing acknowledged acknowledges acknowledging
-admitted admits admitting warned warns warning claimed claims claiming tweeted tweets tweeting testified
-testifies concluded concludes suggested suggests quipped quips joked jokes joking called calls calling
-described describes describing urged urges urging vowed vows vowing pledged pledges promised promises
-promising predicted predicts observed observes remarked remarks commented comments mused muses conceded
-concedes countered counters retorted retorts shouted shouts yelled cried whispered complained complains
-emphasized emphasizes stressed stresses asserted asserts asserting maintained maintains contended contends
-alleged alleges accused accuses boasted boasts lamented lamenting laments confirmed confirms denied denies
-denying cautioned cautions reiterated reiterates exclaimed opined opines bragged agreed agrees answered
-answers posted posts read reads reported reports reporting charged thundered hailed praised praising blasted
-slammed mocked referred revealed reveals repeated repeats demanded demands dubbed labeled labelled
-characterized summed offered chimed interjected thought thinks believes believed questioned wondered wonders
-ruled criticized condemned condemning denounced denouncing thanked declined fired shot cited quoted quotes
-expressed proclaimed decried chided taunted
+said says say saying told tells telling added adds adding asked asks asking wrote writes writing noted notes
+noting explained explains explaining argued argues arguing stated states stating insisted insists insisting
+replied replies responded responds responding continued continues recalled recalls recalling declared
+declares declaring announced announces announcing acknowledged acknowledges acknowledging admitted admits
+admitting warned warns warning claimed claims claiming tweeted tweets tweeting testified testifies concluded
+concludes suggested suggests quipped quips joked jokes joking called calls calling described describes
+describing urged urges urging vowed vows vowing pledged pledges promised promises promising predicted
+predicts observed observes remarked remarks commented comments mused muses conceded concedes countered
+counters retorted retorts shouted shouts yelled cried whispered complained complains emphasized emphasizes
+stressed stresses asserted asserts asserting maintained maintains contended contends alleged alleges accused
+accuses boasted boasts lamented lamenting laments confirmed confirms denied denies denying cautioned
+cautions reiterated reiterates exclaimed opined opines bragged agreed agrees answered answers posted posts
+read reads reported reporting charged thundered hailed praised praising blasted slammed mocked referred
+revealed reveals repeated repeats demanded demands dubbed labeled labelled characterized summed offered
+chimed interjected thinks believes believed questioned wondered wonders ruled criticized condemned
+condemning denounced denouncing thanked cited quoted quotes expressed proclaimed decried chided taunted
+assured assures riffed teased intoned counseled instructed ordered pleaded begged apologized snapped ranted
+gushed deadpanned implored advised advises reasoned marveled mentioned offers recounted reflected remembered
+remembers signaled speculated touted volunteered began fumed groused lectured scoffed screamed sighed vented
+jabbed ventured theorized guessed proposed proposes proposing recommended figured expects recommended saw
+finds found feared fears hopes hoped worried worries counselled apologised emphasised emphasises criticised
+crowed chuckled laughed texted emailed blogged messaged allowed pressed prodded swore sang
 """
 )
 
@@ -94,16 +99,15 @@ ella elle she
 )
 THEY = _words(
     """
-ellas elles ellos es ils it sie that they
+ellas elles ellos es ils it sie they
 """
 )
 PRONOUNS = HE | SHE | THEY
 # May stand between a subject and its verb.
 AUXILIARIES = _words(
     """
-a again also always and auch aussi avait be been dann did even further ha habe haben había had has hat hatte
-have is just later never not now often once ont recently repeatedly reportedly simply still t then to was
-weiter will would
+a again also always auch aussi avait dann did even further ha habe haben había had has hat hatte have just
+later never not now often once ont recently repeatedly reportedly simply still t then weiter will would
 """
 )
 DETERMINERS = _words(
@@ -118,9 +122,9 @@ a an another any des ein eine few many most one several some un una une unos
 )
 PREPOSITIONS = _words(
     """
-about after against among and around at aus avec before bei between by chez con contra contre dans de del
-des du during en et for from für gegen in including into like mit nach near of on over para por pour since
-sobre sur than through to toward towards und under via von with y zu über
+about against among around at aus avec bei between by chez con contra contre dans de del des du en for für
+gegen in into mit nach near of on over para por pour sobre sur than through to toward towards via von with
+zu über from under like during unlike
 """
 )
 # Capitalized at the start of a sentence or for other reasons, and never the start of a name.
@@ -128,34 +132,34 @@ COMMON = _words(
     """
 a aber about above abril abstract according across added adding additionally advertisement after again
 against al all along already als also although always am among an analysts and another any anything août apr
-april après are around as asked asks at auch auf aug august aus authorities avant avec avril bad be because
-been before behind bei being below beneath beside besides between beyond big both but by can car ce ces cet
-cette chez citing click como con contributing correction could critics cuando da dann dans das de dec
-december del dem den denn depuis der des desde despite dezember diciembre did die dienstag dies diese dieser
-dieses dimanche do doch doctors does doesn't domingo don't donc donde done donnerstag dont down dozens du
-durch during décembre each earlier economists editor's eight ein eine einem einen einer either el ella ellas
-elle elles ellos en enero entre er es esa ese esta estas este estos et even ever every everybody everyone
-experts feb febrero februar february few finally first five follow for four freitag fri friday from full
-furthermore février für gegen gestern good great had has hasta have having he he's her here here's heute him
-his how however hundreds i i'm i've ich if ihr ihre il ils im image in including indeed instead into
-investigators is isn't it it's its jan januar january janvier je jeudi journalists jueves juillet juin jul
-juli julio july jun june juni junio just la las last later laut lawmakers lawyers le les less let let's leur
-leurs like likewise lo los lundi lunes mai mais many mar march mardi mars martes marzo may maybe mayo
-meanwhile mercredi might millions mit mittwoch miércoles mon monday montag more moreover morgen most much
-must my märz nach near neither never nevertheless new next ni nicht nine no nobody noch nor nosotros not
-note nothing nous nov november novembre noviembre now nur o oct october octobre octubre oder of off officers
-officials ohne oktober old old-fashioned on once one only onto opponents or other others otherwise ou our
-out over où par pendant people perhaps pero photo police porque pour prosecutors protesters que qui quien
-quite quoi rather read referring regarding related reporters researchers residents sa said samedi samstag
-sans sat saturday says schon scientists second see según sein seine seit selon sep sept september septembre
-septiembre ses seven several shall she she's should sie similarly sin since six so sobre some somebody
-someone something son sonntag sous speaking still su such sun sunday supporters sur sus sábado ten text than
-that that's the their them then there there's these they they're third this those though thousands three
-through throughout thu thursday thus till to today told tomorrow tonight too toward towards tue tuesday two
-tú um un una unas und under une unlike unos unter until up updated upon us usted vendredi vers very via
-video viernes vom von vor voters vous was watch we we're wed wednesday well well-known wenn wer were what
-what's when where whether which while who whom whose why wie will wir with within without witnesses wo would
-während y yes yesterday yet yo you you're your zum zur zwischen über
+april après are around as asked asks at auch auf aug august aus authorities avant avec avril be because been
+before behind bei being below beneath beside besides between beyond both but by can car ce ces cet cette
+chez citing click como con contributing correction could critics cuando da dann dans das de dec december del
+dem den denn depuis der des desde despite dezember diciembre did die dienstag dies diese dieser dieses
+dimanche do doch doctors does doesn't domingo don't donc donde done donnerstag dont down dozens du durch
+during décembre each earlier economists editor's eight ein eine einem einen einer either el ella ellas elle
+elles ellos en enero entre er es esa ese esta estas este estos et even ever every everybody everyone experts
+feb febrero februar february few finally first five follow for four freitag fri friday from full furthermore
+février für gegen gestern had has hasta have having he he's her here here's heute him his how however
+hundreds i i'm i've ich if ihr ihre il ils im image in including indeed instead into investigators is isn't
+it it's its jan januar january janvier je jeudi journalists jueves juillet juin jul juli julio july jun june
+juni junio just la las last later laut lawmakers lawyers le les less let let's leur leurs like likewise lo
+los lundi lunes mai mais many mar march mardi mars martes marzo may maybe mayo meanwhile mercredi might
+millions mit mittwoch miércoles mon monday montag more moreover morgen most much must my märz nach near
+neither never nevertheless next ni nicht nine no nobody noch nor nosotros not note nothing nous nov november
+novembre noviembre now nur o oct october octobre octubre oder of off officers officials ohne oktober on once
+one only onto opponents or other others otherwise ou our out over où par pendant people perhaps pero photo
+police porque pour prosecutors protesters que qui quien quite quoi rather read referring regarding related
+reporters researchers residents sa said samedi samstag sans sat saturday says schon scientists second see
+según sein seine seit selon sep sept september septembre septiembre ses seven several shall she she's should
+sie similarly sin since six so sobre some somebody someone something son sonntag sous speaking still su such
+sun sunday supporters sur sus sábado ten text than that that's the their them then there there's these they
+they're third this those though thousands three through throughout thu thursday thus till to today told
+tomorrow tonight too toward towards tue tuesday two tú um un una unas und under une unlike unos unter until
+up updated upon us usted vendredi vers very via video viernes vom von vor voters vous was watch we we're wed
+wednesday well wenn wer were what what's when where whether which while who whom whose why wie will wir with
+within without witnesses wo would während y yes yesterday yet yo you you're your zum zur zwischen über
+republicans democrats americans europeans conservatives liberals photos getty reuters/ap
 """
 )
 # Titles and offices: stand before a name and are not part of it.
@@ -166,26 +170,76 @@ attorney atty author bishop brother bundeskanzler candidate capt captain cardina
 chairperson chairwoman chancellor chief cmdr coach col colonel commander commissioner congressman
 congresswoman conservative coo councilman councilwoman counsel dame democrat democratic deputy detective
 director director-general doctor don doña dr député députée economist editor father frau gen general gov
-governor herr hon imam independent judge justice kanzler king lady lawyer leader liberal libertarian
-lieutenant lord lt madame maire maj major manager mayor minister ministra ministre ministro miss mlle mme
-monsieur mr mrs ms mx nominee officer pollster pope premier première president presidenta presidente prince
-princess prof professor prosecutor präsident präsidentin président présidente queen rabbi rep reporter
-representative reps republican rev reverend secretary sen senator senators sens sergeant señor señora sgt
-sheriff sir sister speaker spokesman spokesperson spokeswoman sr sra strategist treasurer vice-president
-writer
+governor herr hon imam independent judge justice kanzler lady lawyer leader liberal libertarian lieutenant
+lord lt madame maire maj major manager mayor minister ministra ministre ministro miss mlle mme monsieur mr
+mrs ms mx nominee officer pollster premier première president presidenta presidente prof professor
+prosecutor präsident präsidentin président présidente rabbi rep reporter representative reps republican rev
+reverend secretary sen senator senators sens sergeant señor señora sgt sheriff sir sister speaker spokesman
+spokesperson spokeswoman sr sra strategist treasurer vice-president writer host anchor columnist
+correspondent producer chef founder co-founder executive vice-chairman undersecretary supervisor
+state-senator sergeant-major anwalt dr. supreme
 """
 )
 MALE_ROLES = _words(
     """
-actor brother chairman congressman councilman don father herr king lord monsieur mr prince señor sir
-spokesman sr
+actor brother chairman congressman councilman don father herr lord monsieur mr señor sir spokesman sr
 """
 )
 FEMALE_ROLES = _words(
     """
-actress chairwoman congresswoman councilwoman dame doña frau lady madame miss mlle mme mrs ms princess queen
-señora sister spokeswoman sra
+actress chairwoman congresswoman councilwoman dame doña frau lady madame miss mlle mme mrs ms señora sister
+spokeswoman sra
 """
+)
+# Frequent first names, only to fit "he" and "she" to a name.
+MALE_NAMES = _words(
+    """
+james john robert michael william david richard joseph thomas charles christopher daniel matthew anthony
+mark donald steven steve paul andrew joshua kenneth kevin brian george timothy ronald edward jason jeffrey
+jeff ryan jacob gary nicholas eric jonathan stephen larry justin scott brandon benjamin ben samuel gregory
+frank alexander raymond patrick jack dennis jerry tyler aaron jose adam nathan henry peter zachary kyle
+walter harry jeremy ethan carl keith roger bernie barack mitt mike bill bob jim joe tom tim ted marco chris
+dan dave jeb newt rand lindsey vladimir hans klaus jürgen stefan wolfgang olaf friedrich markus uwe jean
+pierre michel jacques françois emmanuel luc louis nicolas laurent philippe carlos juan luis jorge pedro
+miguel antonio josé manuel javier francisco diego pablo jan piotr tomasz andrzej ivan sergej dmitri oleg
+ahmed mohammed muhammad ali omar hassan kenji hiroshi takashi
+"""
+)
+FEMALE_NAMES = _words(
+    """
+mary patricia jennifer linda elizabeth barbara susan jessica sarah karen lisa nancy betty margaret sandra
+ashley kimberly emily donna michelle carol amanda dorothy melissa deborah debbie stephanie rebecca sharon
+laura cynthia kathleen amy angela shirley anna brenda pamela emma nicole helen samantha katherine christine
+debra rachel carolyn janet catherine maria heather diane ruth julie olivia joyce virginia hillary carly
+nikki kellyanne sally jane jill kate katie ann anne alice megan elena ursula annalena sabine petra monika
+claudia marie sophie camille claire isabelle nathalie valérie brigitte carmen ana lucía isabel pilar marta
+rosa katarzyna agnieszka olga natalia irina fatima aisha leila yuki keiko
+"""
+)
+ADVERBS = _words(
+    """
+also then later again once even now just recently further a t hat habe hatte auch dann weiter ha había ont avait aussi
+simply weiterhin
+"""
+)
+PHRASAL = _words("shot fired hit went pushed punched snapped")
+PHRASAL_PARTICLES = _words("back on")
+COORDINATORS = _words("and but und aber et mais y pero")
+RELATIVE = _words("who that which qui quien")
+TIME_WORDS = _words(
+    """
+on last this week month year night morning afternoon evening early late monday tuesday wednesday thursday
+friday saturday sunday yesterday today recently in a an the news twitter facebook statement interview
+conference
+"""
+)
+# A possessive before one of these speaks as an institution ("Ruiz's office"), before one of the second set as itself.
+INSTITUTIONS = _words("office campaign administration team department ministry government staff board")
+WRITINGS = _words(
+    "email letter statement tweet book post memoir speech website memo note message filing essay column"
+)
+SPOKES = _words(
+    "spokesman spokeswoman spokesperson representative sprecher sprecherin porte-parole portavoz official"
 )
 ROLE_ENDINGS = tuple(
     _words(
@@ -207,7 +261,8 @@ guardian herald hospital house inc industries institut institute institution jou
 media ministerio ministerium ministry ministère museum nations navy network news office organisation
 organization pac parliament partei parti partido partners party plc police polizei post press radio report
 school senate service services society states systems team technologies television times tribune tv union
-universidad university universität université verband watch
+universidad university universität université verband watch motors electric mills initiative trust project
+action america international headquarters crossroads times/cbs street exchange
 """
 )
 

@@ -1,0 +1,278 @@
+"""The noun phrases around a verb of saying: which name in them is the one that speaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from service.lexicon import (
+    AUXILIARIES,
+    COORDINATORS,
+    DETERMINERS,
+    INDEFINITE,
+    INSTITUTIONS,
+    PHRASAL,
+    PHRASAL_PARTICLES,
+    PREPOSITIONS,
+    PRONOUNS,
+    RELATIVE,
+    ROLES,
+    SPOKES,
+    TIME_WORDS,
+    VERBS,
+    WRITINGS,
+)
+from service.names import Entity, Mention, NameIndex
+from service.quotes import Quotation
+from service.references import References
+
+# What a step returns that has nothing to say; None means that nobody who is named speaks.
+UNKNOWN = Entity(Mention(0, 0, ("",)))
+Answer: TypeAlias = Entity | None
+
+_TOKEN = re.compile(r"\w++(?:['’-]\w++)*+|[,;:()]")
+_OWNED = re.compile(
+    rf"(?:['’]s?)?[ \xa0](?:\w+[ \xa0])?(?P<noun>{'|'.join(sorted(INSTITUTIONS | WRITINGS))})\b"
+)
+_POSSESSIVE = ("'s", "’s", "' ", "’ ")
+_PUNCTUATION = ",;:()"
+_LOOK_BACK = 24
+
+
+class Token(NamedTuple):
+    """A word or a punctuation mark that separates clauses; `low` is its lower case."""
+
+    word: str
+    low: str
+    start: int
+    end: int
+
+
+def is_saying(tokens: Sequence[Token], index: int) -> bool:
+    """Whether the word at `index` is a verb of saying; a capitalized one inside a sentence is a name."""
+    token = tokens[index]
+    if token.low in VERBS:
+        return not token.word[0].isupper()
+    return token.low in PHRASAL and index + 1 < len(tokens) and tokens[index + 1].low in PHRASAL_PARTICLES
+
+
+class Phrases:
+    """Reads noun phrases of a text."""
+
+    def __init__(self, names: NameIndex, quotations: Sequence[Quotation], references: References) -> None:
+        self._text = names.text
+        self._names = names
+        self._references = references
+        self.quoted: set[int] = set()
+        for q in quotations:
+            if q.depth == 0:
+                self.quoted.update(names.between(q.outer_start, q.outer_end))
+
+    def tokens(self, start: int, end: int) -> list[Token]:
+        """Words and commas of `text[start:end]`."""
+        return [
+            Token(m.group(), m.group().lower(), m.start(), m.end())
+            for m in _TOKEN.finditer(self._text, start, end)
+        ]
+
+    def mentions(self, start: int, end: int) -> list[int]:
+        """Mentions in `text[start:end]` outside quotations."""
+        return [i for i in self._names.between(start, end) if i not in self.quoted]
+
+    # -- behind a verb: `said Ana Ruiz, the mayor`
+
+    def behind(self, tokens: Sequence[Token], limit: int) -> Answer:
+        """Who speaks in the phrase that `tokens` begin, behind a verb of saying or "according to"."""
+        if not tokens:
+            return self._references.resolve("", (), limit)
+        first = tokens[0]
+        if first.low in PRONOUNS:
+            return self._references.resolve(first.low, (), first.start)
+        comma = next((t.start for t in tokens if t.word in ",;:"), limit)
+        found = self._head(first.start, comma)
+        if found is not UNKNOWN:
+            return found
+        for i in self.mentions(comma, min(limit, comma + 80)):
+            mention = self._names.mentions[i]
+            if not self._text[comma : mention.start].strip(" ,") and mention.role == "":
+                return self._names.entity(i)
+            break
+        return self._role([t for t in tokens if t.start < comma])
+
+    def _head(self, start: int, end: int) -> Answer:
+        """The last name of a phrase before one that a preposition or a genitive makes a mere attribute."""
+        best: Answer = UNKNOWN
+        for i in self.mentions(start, end):
+            mention = self._names.mentions[i]
+            attribute = self.is_attribute(mention, start)
+            institution = self._institution(i)
+            if institution is not None and best is UNKNOWN and not attribute:
+                return institution
+            if attribute or self._is_possessive(mention):
+                if best is not UNKNOWN:
+                    break
+                continue
+            if (
+                best is not UNKNOWN
+                and self._text[self._names.mentions[i - 1].end : mention.start].count(" ") > 3
+            ):
+                break
+            best = self._names.entity(i)
+        return best
+
+    def is_attribute(self, mention: Mention, start: int) -> bool:
+        """Whether a preposition stands before the name (titles and articles between them do not count)."""
+        before = self._text[max(start, mention.start - _LOOK_BACK) : mention.start].split()
+        while before:
+            word = before.pop()
+            low = word.lower()
+            if low in PREPOSITIONS:
+                return True
+            if (
+                low not in DETERMINERS
+                and low not in ROLES
+                and low not in INDEFINITE
+                and not word[0].isupper()
+            ):
+                return False
+            if not word[-1].isalnum() and word[-1] != ".":
+                return False
+        return False
+
+    def _is_possessive(self, mention: Mention) -> bool:
+        return self._text[mention.end : mention.end + 2] in _POSSESSIVE
+
+    def _institution(self, index: int) -> Entity | None:
+        """The institution or the owner that speaks in "Ruiz's office", "the Ruiz campaign", "Ruiz's statement"."""
+        mention = self._names.mentions[index]
+        following = self._text[mention.end : mention.end + 40]
+        match = _OWNED.match(following)
+        if match is None:
+            return None
+        noun = match["noun"]
+        if noun in WRITINGS:
+            return self._names.entity(index)
+        end = mention.end + match.end()
+        entity = Entity(Mention(mention.start, end, (*mention.words, noun)))
+        entity.organization = True
+        return entity
+
+    # -- before a verb: `Ana Ruiz, the mayor, said`
+
+    def subject(self, tokens: Sequence[Token], start: int) -> Answer:
+        """Who does what the verb behind `tokens` says; `tokens` start at `start`, at most one sentence."""
+        words = list(tokens)
+        while words and (
+            words[-1].low in AUXILIARIES or words[-1].low.endswith("ly") or words[-1].low in TIME_WORDS
+        ):
+            words.pop()
+        if not words:
+            return UNKNOWN
+        last = words[-1]
+        if last.low in COORDINATORS:
+            return self._coordinated(words[:-1], start)
+        if last.low in RELATIVE:
+            return self._antecedent(words[:-1], last, start)
+        if last.low in PRONOUNS:
+            return self._references.resolve(last.low, (), last.start)
+        mentions = self.mentions(start, last.end)
+        if not mentions:
+            return self._role(words)
+        closest = self._names.mentions[mentions[-1]]
+        if (
+            closest.end >= last.end
+            and not self.is_attribute(closest, start)
+            and self._may_speak(mentions[-1])
+        ):
+            return self._names.entity(mentions[-1])
+        if last.word in ",)":
+            for i in mentions:
+                mention = self._names.mentions[i]
+                if self._text[mention.end : mention.end + 2].strip()[:1] in (
+                    ",",
+                    "(",
+                    "-",
+                    "—",
+                ) and not self.is_attribute(mention, start):
+                    return self._names.entity(i)
+        return self._noun_phrase(words, mentions, start)
+
+    def _noun_phrase(self, words: Sequence[Token], mentions: Sequence[int], start: int) -> Answer:
+        for i in mentions:
+            mention = self._names.mentions[i]
+            if self.is_attribute(mention, start):
+                continue
+            institution = self._institution(i)
+            if institution is not None:
+                return institution
+            if not self._is_possessive(mention) and self._names.entity(i).known:
+                return self._names.entity(i)
+        return self._role(words)
+
+    def _may_speak(self, index: int) -> bool:
+        entity = self._names.entity(index)
+        return entity.known or not entity.first.words[0].endswith(("s", "ing", "ed"))
+
+    def ends_in_name(self, tokens: Sequence[Token]) -> bool:
+        """Whether the last of `tokens` is a pronoun or the end of a name."""
+        if tokens[-1].low in PRONOUNS:
+            return True
+        found = self.mentions(tokens[-1].start - 60, tokens[-1].end)
+        return bool(found) and self._names.mentions[found[-1]].end >= tokens[-1].end
+
+    def _coordinated(self, words: Sequence[Token], start: int) -> Answer:
+        """The subject of the verb before "and" or "but"."""
+        for i in range(len(words) - 1, 0, -1):
+            if is_saying(words, i):
+                return self.subject(words[:i], start)
+        return self.main_subject(words, start)
+
+    def _antecedent(self, words: Sequence[Token], relative: Token, start: int) -> Answer:
+        if relative.low in ("who", "qui", "quien"):
+            mentions = self.mentions(start, relative.start)
+            if mentions:
+                return self._names.entity(mentions[-1])
+        return self.main_subject(words, start)
+
+    def main_subject(self, tokens: Sequence[Token], start: int) -> Answer:
+        """The first name or pronoun of a sentence that can be its subject."""
+        end = tokens[-1].end if tokens else start
+        pronoun = next((t for t in tokens if t.low in PRONOUNS), None)
+        for i in self.mentions(start, end):
+            mention = self._names.mentions[i]
+            if pronoun is not None and pronoun.start < mention.start:
+                break
+            if self.is_attribute(mention, start) or not self._names.entity(i).known:
+                continue
+            institution = self._institution(i)
+            if institution is not None:
+                return institution
+            if not self._is_possessive(mention):
+                return self._names.entity(i)
+        if pronoun is not None:
+            return self._references.resolve(pronoun.low, (), pronoun.start)
+        if tokens and tokens[0].low in INDEFINITE:
+            return self._institution_behind(tokens[:8])
+        return UNKNOWN
+
+    def _role(self, words: Sequence[Token]) -> Answer:
+        """Who is meant by a phrase without a name of its own: "the senator", "one of the officials"."""
+        clause = [w for w in words if w.word not in _PUNCTUATION][-8:]
+        for i in range(len(clause) - 1, -1, -1):
+            low = clause[i].low
+            if low in INDEFINITE or (low in SPOKES and i + 1 < len(clause)):
+                return self._institution_behind(clause[i:])
+            if low in DETERMINERS:
+                return self._references.resolve(low, {w.low for w in clause[i:]}, clause[i].start)
+        return None
+
+    def _institution_behind(self, clause: Sequence[Token]) -> Answer:
+        """The organization for which an unnamed spokesperson speaks."""
+        if not any(w.low in SPOKES for w in clause):
+            return None
+        for i in self.mentions(clause[0].start, clause[-1].end):
+            entity = self._names.entity(i)
+            if not entity.person and entity.gender == "":
+                return entity
+        return None
