@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import nupunkt
 
-_LINE_BREAKS = frozenset({"\n", "\r\n", "\r", "\x85", "\u2028"})
+# Of what str.splitlines() takes for a line's end, what ends a paragraph too.
+_PARAGRAPH_BREAKS = "\v\f\x1c\x1d\x1e\u2029"
 # Lines of a hard-wrapped text are filled to a width in this range.
 _MIN_WIDTH, _MAX_WIDTH = 30, 120
 _MAX_WORD = 24
@@ -78,11 +79,11 @@ def find_paragraphs(text: str) -> list[Passage]:
     for line in text.splitlines(keepends=True):
         body = line.rstrip()
         if body:
-            start = position + len(body) - len(body.lstrip())
-            block.append(Passage(start, position + len(body)))
+            end = position + len(body)
+            block.append(Passage(end - len(body.lstrip()), end))
         position += len(line)
-        if not body or line[len(line.rstrip("\r\n\x85\u2028")) :] not in _LINE_BREAKS:
-            found += _join_lines(text, block)
+        if block and (not body or line[-1] in _PARAGRAPH_BREAKS):
+            found += block if len(block) == 1 else _join_lines(text, block)
             block = []
     return found + _join_lines(text, block)
 
