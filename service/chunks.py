@@ -11,26 +11,27 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import tiktoken
 
 from service.passages import Passage, find_paragraphs, find_sentences
-from service.tokens import count_tokens
+from service.tokens import PIECE_LENGTH, count_tokens, find_pieces
 
 MIN_TOKENS = 16
 """The smallest budget; below it, one character may not fit."""
 
-# No cut nearer to the ends of a stretch than this share of the budget, where there is a choice.
-_MARGIN = 0.4
 # A stretch of more budgets than this is cut in its middle half, so that no text makes the cutting quadratic.
 _LONG = 16
 # Characters that a boundary is known by: enough to tell paragraphs apart, few enough to survive an edit.
 _KEY_LENGTH = 32
 _GRAPHEME_LIMIT = 32
-_JOINERS = "\u200d\ufe0e\ufe0f"
+
+# How much a cut is wanted, best first: at a paragraph's end, after a heading, after a sentence, anywhere.
+_PARAGRAPH, _HEADING, _SENTENCE, _FRAGMENT = range(4)
+_FINAL = frozenset(".!?…\"'“”’»›)]。！？｡．」』）؟۔।॥։።។")
 
 
 class Chunk(NamedTuple):
@@ -42,110 +43,101 @@ class Chunk(NamedTuple):
     tokens: int
 
 
-class _Unit(NamedTuple):
-    """What is never cut: a paragraph, else a sentence, else a part of one, with the white space after it."""
-
-    start: int
-    tokens: int
-    key: tuple[int, int]  # how much a cut before the unit is wanted: level, then checksum
-    exact: bool  # whether the tokens of this unit and of those before it add up
-
-
 def split(
     text: str, *, max_tokens: int, encoding: tiktoken.Encoding, paragraphs: Sequence[Passage] | None = None
 ) -> list[Chunk]:
     """Cut `text` into chunks of at most `max_tokens` tokens that cover it without a gap.
 
     Chunks are whole paragraphs; a paragraph over budget is cut between sentences, a sentence over budget
-    between words or characters. White space belongs to the chunk before it. A text within the budget is one
-    chunk, an empty text none. `paragraphs` saves finding them again. Raises ValueError for a budget below
-    `MIN_TOKENS`.
+    between words or characters. A text within the budget is one chunk, an empty text none. `paragraphs`
+    saves finding them again. Raises ValueError for a budget below `MIN_TOKENS`.
     """
     if max_tokens < MIN_TOKENS:
         raise ValueError(f"max_tokens must be at least {MIN_TOKENS}, not {max_tokens}")
     if not text:
         return []
-    return _Cutter(text, max_tokens, encoding).chunks(
-        find_paragraphs(text) if paragraphs is None else paragraphs
-    )
+    units = _Units(text, max_tokens, encoding)
+    units.add_paragraphs(paragraphs or find_paragraphs(text) or [Passage(0, len(text))])
+    return _cut(units)
 
 
-class _Cutter:
-    """One text, one budget."""
+class _Units:
+    """What is never cut: paragraphs; of those over budget, the sentences; of those over budget, parts."""
 
     def __init__(self, text: str, budget: int, encoding: tiktoken.Encoding) -> None:
         self.text = text
         self.budget = budget
         self.encoding = encoding
+        self.starts: list[int] = []
+        self.tokens: list[int] = []
+        self.keys: list[int] = []  # the smaller, the more a cut before the unit is wanted
+        self.inexact: list[bool] = []  # whether the tokens of a unit and of those before it may not add up
 
-    def chunks(self, paragraphs: Sequence[Passage]) -> list[Chunk]:
-        units = list(self._units(paragraphs))
-        starts = [u.start for u in units] + [len(self.text)]
-        totals = [0, *accumulate(u.tokens for u in units)]
-        inexact = [0, *accumulate(not u.exact for u in units)]
-        found: list[Chunk] = []
-        pending = [(0, len(units))]
-        while pending:
-            first, last = pending.pop()
-            tokens = totals[last] - totals[first]
-            part = self.text[starts[first] : starts[last]]
-            if tokens <= self.budget and inexact[last] > inexact[first + 1]:
-                tokens = count_tokens(part, self.encoding)
-            if tokens <= self.budget:
-                found.append(Chunk(starts[first], starts[last], part, tokens))
-                continue
-            middle = self._choose(units, totals, first, last)
-            pending += [(middle, last), (first, middle)]
-        return found
-
-    def _choose(self, units: Sequence[_Unit], totals: Sequence[int], first: int, last: int) -> int:
-        """The unit among `first + 1 … last - 1` to cut before."""
-        size = totals[last] - totals[first]
-        margin = size / 4 if size > _LONG * self.budget else min(_MARGIN * self.budget, size / 3)
-        low = bisect_left(totals, totals[first] + margin, first + 1, last)
-        high = bisect_right(totals, totals[last] - margin, low, last)
-        if low == high:
-            low = min(
-                max(bisect_left(totals, totals[first] + size / 2, first + 1, last), first + 1), last - 1
-            )
-            high = low + 1
-        return min(range(low, high), key=lambda i: units[i].key)
-
-    def _units(self, paragraphs: Sequence[Passage]) -> Iterator[_Unit]:
-        for start, end in pairwise([0, *self._line_starts(paragraphs), len(self.text)]):
-            tokens = count_tokens(self.text[start:end], self.encoding)
-            if tokens <= self.budget:
-                yield self._unit(start, tokens, 0)
+    def add_paragraphs(self, paragraphs: Sequence[Passage]) -> None:
+        text, budget, encode = self.text, self.budget, self.encoding.encode_ordinary
+        start, level = 0, _PARAGRAPH
+        ends = [self._joint(before.end, after.start) for before, after in pairwise(paragraphs)]
+        for paragraph, end in zip(paragraphs, [*ends, len(text)], strict=True):
+            short = end - start <= PIECE_LENGTH
+            tokens = len(encode(text[start:end])) if short else self._count(start, end)
+            if tokens <= budget:
+                self._add(start, tokens, level)
             else:
-                yield from self._parts(start, end)
+                self._add_sentences(start, end, level)
+            level = _PARAGRAPH if text[paragraph.end - 1] in _FINAL else _HEADING
+            start = end
 
-    def _line_starts(self, paragraphs: Sequence[Passage]) -> Iterator[int]:
-        for before, after in pairwise(paragraphs):
-            line = max(
-                self.text.rfind("\n", before.end, after.start), self.text.rfind("\r", before.end, after.start)
-            )
-            yield line + 1 or after.start
-
-    def _parts(self, start: int, end: int) -> Iterator[_Unit]:
+    def _add_sentences(self, start: int, end: int, level: int) -> None:
         sentences = find_sentences(self.text, [Passage(start, end)])
-        level = 0
-        for first, last in pairwise([start, *(s.start for s in sentences[1:]), end]):
-            tokens = count_tokens(self.text[first:last], self.encoding)
+        joints = [self._joint(before.end, after.start) for before, after in pairwise(sentences)]
+        for first, last in pairwise([start, *joints, end]):
+            tokens = self._count(first, last)
             if tokens <= self.budget:
-                yield self._unit(first, tokens, level)
+                self._add(first, tokens, level)
             else:
-                yield from self._fragments(first, last, level)
-            level = 1
+                self._add_fragments(first, last, level)
+            level = _SENTENCE
 
-    def _fragments(self, start: int, end: int, level: int) -> Iterator[_Unit]:
+    def _add_fragments(self, start: int, end: int, level: int) -> None:
         while start < end:
             stop = self._fit(start, end)
-            yield self._unit(start, count_tokens(self.text[start:stop], self.encoding), level)
-            start, level = stop, 2
+            self._add(start, self._count(start, stop), level)
+            start, level = stop, _FRAGMENT
+
+    def _add(self, start: int, tokens: int, level: int) -> None:
+        head = self.text[start : start + _KEY_LENGTH].encode("utf-8", "surrogatepass")
+        self.starts.append(start)
+        self.tokens.append(tokens)
+        self.keys.append(level << 32 | zlib.crc32(head))
+        # Both encodings start a token after a line feed, unless punctuation before it takes a slash along,
+        # and before a run of spaces.
+        before = self.text[start - 1]
+        if before == "\n":
+            self.inexact.append(head[0] in b"\r\n/")
+        else:
+            self.inexact.append(head[:1] != b" " or before.isspace())
+
+    def _joint(self, end: int, start: int) -> int:
+        """Where to cut between passages: after the last line break, else before the spaces."""
+        text = self.text
+        if text[start - 1] == "\n":
+            return start
+        return max(text.rfind("\n", end, start), text.rfind("\r", end, start)) + 1 or end
+
+    def _count(self, start: int, end: int) -> int:
+        """The tokens of `text[start:end]`, or some number over the budget."""
+        if end - start <= PIECE_LENGTH:
+            return len(self.encoding.encode_ordinary(self.text[start:end]))
+        total = 0
+        for first, last in find_pieces(self.text[start:end]):
+            total += len(self.encoding.encode_ordinary(self.text[start + first : start + last]))
+            if total > self.budget:
+                break
+        return total
 
     def _fit(self, start: int, end: int) -> int:
-        """The end of a part of `text[start:end]` within the budget."""
-        stop = min(end, start + 8 * self.budget)
+        """The end of a part of `text[start:end]` that is within the budget."""
+        stop = min(end, start + min(8 * self.budget, PIECE_LENGTH))
         while True:
             tokens = self.encoding.encode_ordinary(self.text[start:stop])
             if len(tokens) <= self.budget:
@@ -157,18 +149,51 @@ class _Cutter:
         """The last place up to `stop` between two words, else between two characters as readers see them."""
         space = self.text.rfind(" ", start + (stop - start) * 3 // 4, stop)
         if space > start:
-            return space + 1
+            return space
         for place in range(stop, max(start, stop - _GRAPHEME_LIMIT), -1):
             if not _joins(self.text[place - 1], self.text[place]):
                 return place
         return stop
 
-    def _unit(self, start: int, tokens: int, level: int) -> _Unit:
-        # Both encodings start a token after a line feed, unless punctuation before it takes a slash along.
-        exact = start == 0 or (self.text[start - 1] == "\n" and self.text[start] not in "\r\n/")
-        head = self.text[start : start + _KEY_LENGTH].encode("utf-8", "surrogatepass")
-        return _Unit(start, tokens, (level, zlib.crc32(head)), exact)
-
 
 def _joins(before: str, after: str) -> bool:
-    return before == "\u200d" or after in _JOINERS or unicodedata.category(after).startswith("M")
+    return before == "\u200d" or after == "\u200d" or unicodedata.category(after).startswith("M")
+
+
+def _cut(units: _Units) -> list[Chunk]:
+    starts = [*units.starts, len(units.text)]
+    totals = [0, *accumulate(units.tokens)]
+    inexact = [0, *accumulate(units.inexact)]
+    chunks: list[Chunk] = []
+    pending = [(0, len(units.starts))]
+    while pending:
+        first, last = pending.pop()
+        tokens = totals[last] - totals[first]
+        if tokens <= units.budget:
+            part = units.text[starts[first] : starts[last]]
+            if inexact[last] > inexact[first + 1]:
+                tokens = count_tokens(part, units.encoding)
+            if tokens <= units.budget:
+                chunks.append(Chunk(starts[first], starts[last], part, tokens))
+                continue
+        middle = _choose(units, totals, first, last)
+        pending += [(middle, last), (first, middle)]
+    return chunks
+
+
+def _choose(units: _Units, totals: Sequence[int], first: int, last: int) -> int:
+    """The unit among `first + 1 … last - 1` to cut before.
+
+    Two chunks where two can hold it all; else no chunk under half of the budget, where there is a choice.
+    """
+    size = totals[last] - totals[first]
+    margin = size / 4 if size > _LONG * units.budget else units.budget / 2
+    if size <= 2 * units.budget:
+        margin = max(margin, size - units.budget)
+    low = bisect_left(totals, totals[first] + margin, first + 1, last)
+    high = bisect_right(totals, totals[last] - margin, low, last)
+    if low == high:
+        nearest = bisect_left(totals, totals[first] + size / 2, first + 1, last)
+        low = min(nearest, last - 1)
+        high = low + 1
+    return min(range(low, high), key=units.keys.__getitem__)
