@@ -130,6 +130,9 @@ class MockApp:
         self.requests.clear()
         self.stats = Stats(in_flight=self.stats.in_flight)
 
+    def changed(self) -> None:
+        """A call began or ended; for subclasses that wait for it."""
+
     async def __call__(self, scope: Json, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         match scope["method"], scope["path"]:
@@ -156,6 +159,7 @@ class MockApp:
         stats.calls += 1
         stats.in_flight += 1
         stats.most_in_flight = max(stats.most_in_flight, stats.in_flight)
+        self.changed()
         try:
             request = msgspec.json.decode(await _read(receive))
             self.requests.append(request)
@@ -169,6 +173,7 @@ class MockApp:
             stats.aborted += 1
         finally:
             self.stats.in_flight -= 1
+            self.changed()
 
     def _refuse_wrong(self, scope: Json, request: Json) -> None:
         config = self.config
@@ -203,7 +208,7 @@ class MockApp:
                 await send({"type": "http.response.body", "body": b" ", "more_body": True})
                 await _sleep(receive, 0.05)
         elif reply.kind == "not_json":
-            await _send_text(send, "<html>Everything is fine.</html>")
+            await _send_json(send, 200, b"<html>Everything is fine.</html>")
         else:
             await self._complete(request, reply, receive, send)
 
@@ -319,15 +324,10 @@ async def _start(send: Send, status: int, content_type: str, headers: dict[str, 
 async def _send_json(
     send: Send, status: int, value: Json, headers: dict[str, str] | None = None, *, cut: bool = False
 ) -> None:
-    body = msgspec.json.encode(value)
+    body: bytes = value if isinstance(value, bytes) else msgspec.json.encode(value)
     await _start(send, status, "application/json", {**(headers or {}), "content-length": str(len(body))})
     # The server closes a connection on which less came than was announced.
     await send({"type": "http.response.body", "body": body[: len(body) // 2] if cut else body})
-
-
-async def _send_text(send: Send, text: str) -> None:
-    await _start(send, 200, "text/html", {"content-length": str(len(text))})
-    await send({"type": "http.response.body", "body": text.encode()})
 
 
 async def _send_event(send: Send, value: Json) -> None:
@@ -352,6 +352,7 @@ class MockLLM(MockApp):
     """The server on a free port of the loopback interface, in a thread, for the time of a `with` block."""
 
     def __enter__(self) -> MockLLM:
+        self._condition = threading.Condition()
         # It listens before the thread runs, so the first call need not wait for it.
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
@@ -359,6 +360,17 @@ class MockLLM(MockApp):
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
         return self
+
+    def changed(self) -> None:
+        """Wake those who wait."""
+        with self._condition:
+            self._condition.notify_all()
+
+    def wait_until(self, reached: Callable[[Stats], bool], timeout_s: float = 30.0) -> None:
+        """Block the calling thread until the counts satisfy `reached`."""
+        with self._condition:
+            if not self._condition.wait_for(lambda: reached(self.stats), timeout_s):
+                raise TimeoutError(f"not reached: {self.stats}")
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
