@@ -14,7 +14,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Style: TypeAlias = Literal["brief", "standfirst", "bullets"]
 Policy: TypeAlias = Literal["strict", "flag", "off"]
 Support: TypeAlias = Literal["supported", "facts_found", "partial", "unsupported", "unchecked"]
+QuotationRole: TypeAlias = Literal["speech", "fragment", "title", "scare"]
 QuoteKind: TypeAlias = Literal["quotation", "passage"]
+RevisionReason: TypeAlias = Literal["unsupported", "repeated", "over_limit", "wrong_language"]
+RejectionReason: TypeAlias = Literal["unknown_id", "not_in_article", "repeated", "over_limit"]
 Attribution: TypeAlias = Literal["agreed", "code_only", "model_only", "conflict", "none"]
 FindingKind: TypeAlias = Literal["number", "date", "name"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -63,13 +66,16 @@ class Quote(Struct, frozen=True, kw_only=True):
             "differently (`conflict`: the speaker shown is the one that code found), or nobody"
         ),
     ] = "none"
+    other_speaker: Annotated[
+        Speaker | None, Meta(description="On `conflict`: whom the model named instead")
+    ] = None
 
 
 class RejectedQuote(Struct, frozen=True, kw_only=True):
     """Something that the model proposed as a quote and that is not shown as one."""
 
     text: Annotated[str, Meta(description="What the model proposed: an id or a text")]
-    reason: Literal["unknown_id", "not_in_article", "repeated", "over_limit"]
+    reason: RejectionReason
 
 
 class Finding(Struct, frozen=True, kw_only=True):
@@ -99,6 +105,15 @@ class Sentence(Struct, frozen=True, kw_only=True):
         ),
     ]
     evidence: Annotated[list[Span], Meta(description="Passages of the article that it rests on, best first")]
+    unsupported: list[Finding]
+
+
+class Revision(Struct, frozen=True, kw_only=True):
+    """A sentence that the model wrote and that does not stand in the summary as it wrote it."""
+
+    text: str
+    action: Literal["repaired", "dropped"]
+    reason: RevisionReason
     unsupported: list[Finding]
 
 
@@ -144,6 +159,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     sentences: list[Sentence]
     key_quotes: list[Quote]
     rejected_quotes: list[RejectedQuote]
+    revisions: Annotated[list[Revision], Meta(description="What the model wrote and the checks changed")]
     degraded: Annotated[bool, Meta(description="Whether the extractive summarizer stood in for the model")]
     warnings: list[Notice]
     style: Style
@@ -156,3 +172,108 @@ class Summary(Struct, frozen=True, kw_only=True):
     created_at: datetime
     article_id: str | UnsetType = UNSET
     metadata: dict[str, MetadataValue] | UnsetType = UNSET
+
+
+_Text = Annotated[str, Meta(min_length=1, description="The article, exactly as offsets will refer to it")]
+_Title = Annotated[str, Meta(max_length=1000, description="The article's headline; the model sees it")]
+_Language = Annotated[
+    str,
+    Meta(
+        pattern=LANGUAGE_PATTERN,
+        max_length=35,
+        description="BCP 47 tag of the language to write in; without it, the article's own",
+        examples=["en", "pt-BR"],
+    ),
+]
+_MaxQuotes = Annotated[int, Meta(ge=0, le=20, description="Most key quotes in the result")]
+_PromptName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        description="Prompt as `name`, `name@version` or `name@label`",
+        examples=["article", "article@1"],
+    ),
+]
+_ModelName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        description="Model to ask; `extractive` asks none. Without it, the one of the settings",
+        examples=["extractive"],
+    ),
+]
+_ArticleId = Annotated[
+    str, Meta(min_length=1, max_length=200, description="The caller's own id; returned as it came")
+]
+_Metadata = Annotated[
+    dict[str, MetadataValue], Meta(max_length=50, description="The caller's own data; returned as it came")
+]
+
+
+class SummaryRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """An article and how to summarize it."""
+
+    text: _Text
+    title: _Title | None = None
+    style: Annotated[
+        Style,
+        Meta(
+            description="`brief`: a few sentences. `standfirst`: one. `bullets`: a list of single sentences"
+        ),
+    ] = "brief"
+    max_quotes: _MaxQuotes = 5
+    language: _Language | None = None
+    prompt: _PromptName = "article"
+    model: _ModelName | None = None
+    policy: Annotated[
+        Policy | None,
+        Meta(
+            description="What becomes of facts that the article does not bear out. `flag`: marked. `strict`: "
+            "mended once, then dropped. `off`: nothing is checked. Without it, the one of the settings"
+        ),
+    ] = None
+    article_id: _ArticleId | None = None
+    metadata: _Metadata | None = None
+
+
+class QuotesRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+    """An article whose quotations are wanted."""
+
+    text: _Text
+    article_id: _ArticleId | None = None
+    metadata: _Metadata | None = None
+
+
+class FoundQuote(Struct, frozen=True, kw_only=True):
+    """A quotation of the article, `text == article[start:end]`, without its marks."""
+
+    text: str
+    start: int
+    end: int
+    role: Annotated[
+        QuotationRole,
+        Meta(
+            description="`speech`: somebody's words. `fragment`: a few of them inside a sentence. `title`: "
+            "the name of a work. `scare`: a word held at a distance"
+        ),
+    ]
+    speaker: Speaker | None
+
+
+class FoundQuotes(Struct, frozen=True, kw_only=True):
+    """All quotations of an article, in its order."""
+
+    quotes: list[FoundQuote]
+    language: str
+    article_digest: Annotated[str, Meta(description="`sha256:` and the hex digest of the text in UTF-8")]
+    article_id: str | UnsetType = UNSET
+    metadata: dict[str, MetadataValue] | UnsetType = UNSET
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """How the service is; `problems` names parts that do less than they should, and why."""
+
+    status: Literal["ok", "degraded", "starting"]
+    problems: dict[str, str]

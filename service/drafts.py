@@ -1,0 +1,184 @@
+"""Drafts: what a model answered, with its ids turned into places in the article.
+
+`Drafter.ask` is the only way to the model. It pays for each distinct question once: a question is a rendered
+prompt, a model and its sampling, so an unchanged chunk of an edited article is not asked about again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from litestar.stores.base import Store
+
+from service.answers import Answer, AnswerQuote, read_answer
+from service.cache import cache_key
+from service.catalogue import ModelInfo
+from service.errors import LLMOutputError, LLMRefusalError, LLMTimeoutError
+from service.llm import LLM, ChatReply, ChatRequest, OutputSchema
+from service.marking import Candidate, Marked
+from service.models import RejectedQuote, RejectionReason
+from service.passages import Passage
+from service.prompts import Prompt
+from service.run import Run
+
+_LONGEST_REJECTED = 300
+_SHORTEST_COPY = 12  # shorter texts stand in too many places to tell which was meant
+_SENTENCE_END = re.compile(r"[.!?…。！？؟۔।։።][\"'”’»›」』)\]]*$")
+_LOOKALIKES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " "})
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSentence:
+    """A sentence of a draft, and the passages of the article that the model pointed to."""
+
+    text: str
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A candidate that the model picked as a key quote, and who it says spoke."""
+
+    candidate: Candidate
+    speaker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the model answered; its quotes are places in the article, its sentences are unchecked."""
+
+    sentences: tuple[DraftSentence, ...]
+    picks: tuple[Pick, ...] = ()
+    rejected: tuple[RejectedQuote, ...] = ()
+
+
+class Drafter:
+    """Asks a model for drafts and keeps its answers in a store."""
+
+    def __init__(self, llm: LLM, store: Store, *, ttl_s: float) -> None:
+        self._llm = llm
+        self._store = store
+        self._ttl_s = ttl_s
+
+    async def ask(self, prompt: Prompt, marked: Marked, run: Run, offered: Mapping[str, object]) -> Draft:
+        """Put `prompt` to the model; `marked` is what its ids refer to, `offered` the inputs it may use.
+
+        Raises:
+            LLMError: no answer that can be read came in time.
+            PromptError: the prompt wants an input that is not offered.
+        """
+        inputs = {name: value for name, value in offered.items() if name in prompt.inputs}
+        return resolve(await self._answer(prompt, run, inputs), marked)
+
+    async def _answer(self, prompt: Prompt, run: Run, inputs: Mapping[str, object]) -> Answer:
+        schema = prompt.output_schema
+        request = ChatRequest(
+            model=run.model.name,
+            messages=prompt.render(**inputs),
+            max_output_tokens=answer_tokens(prompt, run.model),
+            timeout_s=run.call_timeout_s,
+            temperature=prompt.sampling.temperature,
+            seed=0,
+            output_schema=None if schema is None else OutputSchema(name="draft", schema=schema),
+            extra=dict(run.model.extra),
+        )
+        key = cache_key("draft", request=msgspec.to_builtins(msgspec.structs.replace(request, timeout_s=0.0)))
+        run.draft_keys.append(key)
+        if run.cache.reads and (kept := await self._store.get(key)) is not None:
+            return msgspec.json.decode(kept, type=Answer)
+        answer, whole = await self._call(request, run)
+        if run.cache.writes and whole:
+            await self._store.set(key, msgspec.json.encode(answer), expires_in=round(self._ttl_s))
+        return answer
+
+    async def _call(self, request: ChatRequest, run: Run) -> tuple[Answer, bool]:
+        """The model's answer, and whether it is whole. A cut or unreadable one is asked for again.
+
+        The second try gets twice the room and another seed; what is still cut then loses its torn sentence.
+        """
+        reply = await self._complete(request, run)
+        try:
+            if reply.finish_reason != "length":
+                return read_answer(reply.text).answer, True
+        except LLMOutputError:
+            run.notice("unreadable_answer", "An answer of the model could not be read; it was asked again.")
+        request = msgspec.structs.replace(
+            request, max_output_tokens=2 * request.max_output_tokens, seed=(request.seed or 0) + 1
+        )
+        reply = await self._complete(request, run)
+        answer = read_answer(reply.text).answer
+        if reply.finish_reason != "length":
+            return answer, True
+        run.notice(
+            "answer_cut_short", "The model's answer was longer than its limit; its torn end was left out."
+        )
+        return _without_torn_end(answer), False
+
+    async def _complete(self, request: ChatRequest, run: Run) -> ChatReply:
+        timeout_s = min(request.timeout_s, run.deadline - asyncio.get_running_loop().time())
+        if timeout_s <= 0:
+            raise LLMTimeoutError("the request's deadline has passed")
+        reply = await self._llm.complete(msgspec.structs.replace(request, timeout_s=timeout_s))
+        run.spent.append(reply.usage)
+        if reply.finish_reason in ("refusal", "content_filter"):
+            raise LLMRefusalError("the model declined to answer")
+        return reply
+
+
+def answer_tokens(prompt: Prompt, model: ModelInfo) -> int:
+    """How many tokens the model may answer to `prompt` at first; a second try gets twice as many."""
+    return min(prompt.sampling.max_output_tokens or model.max_output_tokens, model.max_output_tokens)
+
+
+def resolve(answer: Answer, marked: Marked) -> Draft:
+    """Turn the ids of an answer into places in the article; what names none is listed as rejected."""
+    sentences = tuple(
+        DraftSentence(s.text, tuple(p for name in s.passages for p in marked.passages_of(name)))
+        for s in answer.sentences
+    )
+    picks: dict[Candidate, Pick] = {}
+    rejected: list[RejectedQuote] = []
+    for quote in answer.quotes:
+        candidate = marked.candidate(quote.id) or _containing(quote.id, marked)
+        if candidate is None:
+            rejected.append(_reject(quote, "unknown_id" if _looks_like_id(quote.id) else "not_in_article"))
+        elif candidate in picks:
+            rejected.append(_reject(quote, "repeated"))
+        else:
+            picks[candidate] = Pick(candidate, quote.speaker)
+    return Draft(sentences, tuple(picks.values()), tuple(rejected))
+
+
+def _containing(text: str, marked: Marked) -> Candidate | None:
+    """The one candidate whose words hold `text`, for models that copy words where an id was asked for."""
+    words = _plain(text)
+    if len(words) < _SHORTEST_COPY:
+        return None
+    holders = [c for c in marked.candidates if words in _plain(c.text)]
+    return min(holders, key=lambda c: len(c.text), default=None)
+
+
+def _plain(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text.translate(_LOOKALIKES)).casefold()
+    return " ".join(folded.split()).strip("\"' .,!?…")
+
+
+def _looks_like_id(text: str) -> bool:
+    return len(text) < _SHORTEST_COPY and any(map(str.isdigit, text))
+
+
+def _reject(quote: AnswerQuote, reason: RejectionReason) -> RejectedQuote:
+    return RejectedQuote(text=quote.id[:_LONGEST_REJECTED], reason=reason)
+
+
+def _without_torn_end(answer: Answer) -> Answer:
+    """The answer less a last sentence that ends in mid-air; raises LLMOutputError if nothing else is left."""
+    whole = answer.sentences if _SENTENCE_END.search(answer.sentences[-1].text) else answer.sentences[:-1]
+    if not whole:
+        raise LLMOutputError("the model's answer was cut within its first sentence")
+    return Answer(whole, answer.quotes)

@@ -1,0 +1,227 @@
+"""Drafts of articles of any length: one call where the article fits, else notes on its chunks, combined.
+
+Notes do not depend on the style asked for, nor on where in the article a chunk stands, so another style or an
+edit elsewhere finds them in the cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.chunks import Chunk, split
+from service.drafts import Draft, Drafter, DraftSentence, Pick, answer_tokens
+from service.errors import LLMError
+from service.extractive import summarize as extract
+from service.languages import language_name
+from service.marking import Candidate, Marked, mark
+from service.models import Style
+from service.passages import Passage
+from service.prompts import Prompt, fence
+from service.reading import Reading
+from service.run import Progress, Run
+from service.tokens import count_tokens, get_encoding
+
+_LONGEST_QUOTE = 300  # characters of a quotation that the combining prompt shows
+_LONGEST_CHUNK = 6_000  # tokens; shorter chunks run side by side, and an edit repeats less
+_NOTES_PER_CHUNK = 3
+_SMALLEST_ROOM = 256
+_UNKNOWN = "the language of the article"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The prompts that one summary is made with."""
+
+    article: Prompt
+    chunk: Prompt
+    combine: Prompt
+    repair: Prompt
+
+    def digests(self) -> tuple[str, ...]:
+        """Digests of all, in a fixed order."""
+        return tuple(p.digest for p in (self.article, self.chunk, self.combine, self.repair))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to draft; `language` is a BCP 47 tag, `title` may be empty."""
+
+    title: str
+    style: Style
+    language: str
+    max_quotes: int
+
+
+class MapReduce:
+    """Drafts one article; `max_chunks` bounds what is read of it, `concurrency` its calls at once."""
+
+    def __init__(self, drafter: Drafter, prompts: Prompts, *, max_chunks: int, concurrency: int) -> None:
+        self._drafter = drafter
+        self._prompts = prompts
+        self._max_chunks = max_chunks
+        self._slots = asyncio.Semaphore(concurrency)
+
+    async def draft(self, reading: Reading, order: Order, run: Run) -> Draft:
+        """Draft the summary of an article; raises LLMError where the model gives nothing to work with."""
+        candidates = reading.candidates()
+        whole = mark(reading.text, Passage(0, len(reading.text)), reading.paragraphs, candidates)
+        room = _room(run, self._prompts)
+        if await _count(whole.text, run) <= room:
+            run.report(Progress("article", 0, 1))
+            return await self._ask(self._prompts.article, whole, order, run, style=order.style)
+        chunks = await self._chunks(reading, run, min(_LONGEST_CHUNK, room // 2))
+        notes = await self._take_notes(reading, chunks, candidates, order, run)
+        return await self._combine(notes, order, run, room)
+
+    async def _chunks(self, reading: Reading, run: Run, budget: int) -> Sequence[Chunk]:
+        chunks = await asyncio.to_thread(
+            split,
+            reading.text,
+            max_tokens=budget,
+            encoding=get_encoding(run.model.encoding),
+            paragraphs=reading.paragraphs,
+        )
+        if len(chunks) > self._max_chunks:
+            end = chunks[self._max_chunks].start
+            run.truncated = True
+            run.notice(
+                "article_truncated",
+                f"The model read {self._max_chunks} of {len(chunks)} chunks: characters 0 to {end}.",
+            )
+            chunks = chunks[: self._max_chunks]
+        run.chunks = len(chunks)
+        return chunks
+
+    async def _take_notes(
+        self,
+        reading: Reading,
+        chunks: Sequence[Chunk],
+        candidates: Sequence[Candidate],
+        order: Order,
+        run: Run,
+    ) -> list[Draft]:
+        """Notes on every chunk, in order; where the model fails on one, sentences of the chunk stand in."""
+        failures: list[LLMError] = []
+        done = 0
+        run.report(Progress("chunks", done, len(chunks)))
+
+        async def take(chunk: Chunk) -> Draft:
+            nonlocal done
+            span = Passage(chunk.start, chunk.end)
+            marked = mark(reading.text, span, reading.paragraphs, candidates)
+            try:
+                async with self._slots:
+                    notes = await self._ask(self._prompts.chunk, marked, order, run)
+            except LLMError as exc:
+                failures.append(exc)
+                notes = _extract_notes(reading, span)
+            done += 1
+            run.report(Progress("chunks", done, len(chunks)))
+            return notes
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(take(chunk)) for chunk in chunks]
+        if len(failures) == len(chunks):
+            raise failures[0]
+        if failures:
+            run.degraded = True
+            run.notice(
+                "chunks_without_model",
+                f"The model did not answer for {len(failures)} of {len(chunks)} chunks; "
+                "sentences of these stand in.",
+            )
+        return [task.result() for task in tasks]
+
+    async def _combine(self, notes: Sequence[Draft], order: Order, run: Run, room: int) -> Draft:
+        """One draft from many; in several rounds where the notes do not fit one call."""
+        rejected = tuple(r for draft in notes for r in draft.rejected)
+        while True:
+            marked = mark_notes(notes)
+            if len(notes) <= 2 or await _count(marked.text, run) <= room:
+                break
+            groups = _group(notes, [await _count(mark_notes([n]).text, run) for n in notes], room)
+            async with asyncio.TaskGroup() as tasks:
+                rounds = [tasks.create_task(self._combine_group(group, order, run)) for group in groups]
+            notes = [task.result() for task in rounds]
+        run.report(Progress("combine", 0, 1))
+        draft = await self._ask(self._prompts.combine, marked, order, run, style=order.style)
+        return Draft(draft.sentences, _keep_speakers(draft, notes), rejected + draft.rejected)
+
+    async def _combine_group(self, notes: Sequence[Draft], order: Order, run: Run) -> Draft:
+        async with self._slots:
+            return await self._ask(self._prompts.combine, mark_notes(notes), order, run, style="notes")
+
+    async def _ask(
+        self, prompt: Prompt, marked: Marked, order: Order, run: Run, *, style: str = "notes"
+    ) -> Draft:
+        """Put a prompt to the model, offering it every input; a template takes those that it declares."""
+        opening, closing = fence(marked.text)
+        offered: dict[str, object] = {
+            "article": marked.text,
+            "notes": marked.text,
+            "open": opening,
+            "close": closing,
+            "title": order.title,
+            "style": style,
+            "language": _UNKNOWN if order.language == "und" else language_name(order.language),
+            "max_quotes": order.max_quotes if marked.candidates else 0,
+        }
+        return await self._drafter.ask(prompt, marked, run, offered)
+
+
+def mark_notes(notes: Sequence[Draft]) -> Marked:
+    """Notes as a marked text: sentences, then the quotations picked so far with their speakers."""
+    sentences = [s for draft in notes for s in draft.sentences]
+    picks = {pick.candidate: pick for draft in notes for pick in draft.picks}
+    lines = [f"[p{n}] {s.text}" for n, s in enumerate(sentences, 1)]
+    if picks:
+        lines += ["", "Quotations:"]
+    for n, pick in enumerate(picks.values(), 1):
+        words = " ".join(pick.candidate.text.split())
+        shown = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
+        lines.append(f"[q{n}] “{shown}” ({pick.speaker or 'speaker not named'})")
+    return Marked("\n".join(lines), tuple(s.passages for s in sentences), tuple(picks))
+
+
+def _room(run: Run, prompts: Prompts) -> int:
+    """Tokens of marked text, by our encoding, that fit one call beside the prompt and a doubled answer."""
+    model, encoding = run.model, get_encoding(run.model.encoding)
+    used = (prompts.article, prompts.chunk, prompts.combine)
+    answer = 2 * max(answer_tokens(p, model) for p in used)
+    fixed = max(count_tokens(p.source, encoding) for p in used)
+    return max(_SMALLEST_ROOM, math.floor((model.context_window - answer) / model.token_factor) - fixed)
+
+
+async def _count(text: str, run: Run) -> int:
+    return await asyncio.to_thread(count_tokens, text, get_encoding(run.model.encoding))
+
+
+def _group(notes: Sequence[Draft], sizes: Sequence[int], room: int) -> list[list[Draft]]:
+    """Neighbouring drafts in groups that fit `room`; two at least in each, so that every round is shorter."""
+    groups: list[list[Draft]] = [[]]
+    size = 0
+    for draft, tokens in zip(notes, sizes, strict=True):
+        if len(groups[-1]) >= 2 and size + tokens > room:
+            groups.append([])
+            size = 0
+        groups[-1].append(draft)
+        size += tokens
+    if len(groups) > 1 and len(groups[-1]) == 1:
+        groups[-2] += groups.pop()
+    return groups
+
+
+def _keep_speakers(draft: Draft, notes: Sequence[Draft]) -> tuple[Pick, ...]:
+    """The picks of a combined draft; where it names no speaker, the one that the notes named."""
+    named = {pick.candidate: pick.speaker for note in notes for pick in note.picks}
+    return tuple(Pick(p.candidate, p.speaker or named.get(p.candidate)) for p in draft.picks)
+
+
+def _extract_notes(reading: Reading, span: Passage) -> Draft:
+    inside = [s for s in reading.sentences if span.start <= s.start and s.end <= span.end]
+    around = [p for p in reading.paragraphs if span.start <= p.start and p.end <= span.end]
+    chosen = extract(reading.text, sentences=inside, paragraphs=around, max_sentences=_NOTES_PER_CHUNK)
+    return Draft(tuple(DraftSentence(reading.text[s.start : s.end], (s,)) for s in chosen))

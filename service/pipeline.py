@@ -1,0 +1,241 @@
+"""One article's way from text to summary, readable from top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from service.drafts import Draft, Drafter
+from service.editing import check, choose_quotes, drop, extract_draft, render, shape
+from service.errors import (
+    LLMAuthenticationError,
+    LLMConnectionError,
+    LLMError,
+    LLMModelNotFoundError,
+    LLMOutputError,
+    LLMRateLimitedError,
+    LLMRefusalError,
+    LLMTimeoutError,
+)
+from service.grounding import ArticleIndex
+from service.languages import detect_language, same_language
+from service.mapreduce import MapReduce, Order, Prompts
+from service.models import (
+    ArticleInfo,
+    Policy,
+    Revision,
+    RevisionReason,
+    Sentence,
+    Style,
+    Summary,
+)
+from service.reading import Reading, read
+from service.repairs import repair
+from service.run import Run
+from service.tokens import count_tokens, get_encoding
+
+_log = logging.getLogger(__name__)
+
+_PROBLEMS: dict[type[LLMError], str] = {
+    LLMAuthenticationError: "The model's provider does not accept the API key",
+    LLMModelNotFoundError: "The provider does not know the model",
+    LLMRateLimitedError: "The provider is throttling",
+    LLMTimeoutError: "The model did not answer in time",
+    LLMConnectionError: "The model's server could not be reached",
+    LLMRefusalError: "The model declined to summarize the article",
+    LLMOutputError: "The model's answer could not be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One article to summarize, with every option resolved; without `prompts`, no model is asked.
+
+    `id` is the summary's, `digest` the article's; `language` is None for the article's own.
+    """
+
+    id: str
+    digest: str
+    text: str
+    title: str
+    style: Style
+    max_quotes: int
+    language: str | None
+    model: str
+    policy: Policy
+    prompts: Prompts | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Edition:
+    """A draft and its sentences as they will be shown."""
+
+    draft: Draft
+    sentences: list[Sentence]
+    revisions: list[Revision]
+
+
+class Pipeline:
+    """Makes summaries: reads the article, has a model draft, checks and edits the draft.
+
+    With `fallback`, sentences of the article stand in for a model that does not answer.
+    """
+
+    def __init__(
+        self, drafter: Drafter, *, max_chunks: int, chunk_concurrency: int, fallback: bool = True
+    ) -> None:
+        self._drafter = drafter
+        self._max_chunks = max_chunks
+        self._chunk_concurrency = chunk_concurrency
+        self._fallback = fallback
+
+    async def make(self, job: Job, run: Run) -> Summary:
+        """Summarize one article.
+
+        Raises:
+            LLMError: the model did not answer, and there is no fallback.
+        """
+        reading = await asyncio.to_thread(read, job.text)
+        language = job.language or reading.language
+        index = None if job.policy == "off" else await asyncio.to_thread(_index, job, reading)
+        if job.prompts is None:
+            edition = await self._extract(job, reading, index)
+        else:
+            try:
+                async with asyncio.timeout_at(run.deadline):
+                    edition = await self._ask(job, job.prompts, reading, index, language, run)
+            except (LLMError, TimeoutError) as exc:
+                error = exc if isinstance(exc, LLMError) else LLMTimeoutError("the deadline has passed")
+                if not self._fallback:
+                    raise error from exc
+                _stand_in(error, run)
+                edition = await self._extract(job, reading, index)
+        return await self._finish(job, reading, edition, language, run)
+
+    async def _extract(self, job: Job, reading: Reading, index: ArticleIndex | None) -> _Edition:
+        """What the article's own sentences make of it."""
+        draft = await asyncio.to_thread(extract_draft, reading, job.style)
+        sentences = await asyncio.to_thread(check, draft.sentences, index, reading.language)
+        return _Edition(draft, sentences, [])
+
+    async def _ask(
+        self,
+        job: Job,
+        prompts: Prompts,
+        reading: Reading,
+        index: ArticleIndex | None,
+        language: str,
+        run: Run,
+    ) -> _Edition:
+        """What the model makes of the article, edited as the policy wants it."""
+        order = Order(job.title, job.style, language, job.max_quotes)
+        drafting = MapReduce(
+            self._drafter, prompts, max_chunks=self._max_chunks, concurrency=self._chunk_concurrency
+        )
+        draft = await drafting.draft(reading, order, run)
+        shaped = shape(draft.sentences, job.style)
+        sentences = await asyncio.to_thread(check, shaped.sentences, index, language)
+        revisions = list(shaped.revisions)
+        reason = _reason_to_repair(sentences, job.policy, language)
+        if reason is not None:
+            try:
+                mended = await repair(self._drafter, prompts.repair, reading, sentences, language, run)
+            except LLMError:
+                run.notice("repair_failed", "The model did not answer when asked to mend its summary.")
+            else:
+                before = sentences
+                reshaped = shape(mended, job.style)
+                sentences = await asyncio.to_thread(check, reshaped.sentences, index, language)
+                revisions += _repaired(before, sentences, reason) + reshaped.revisions
+        if job.policy == "strict":
+            revisions += [
+                drop(s.text, "unsupported", s.unsupported) for s in sentences if s.support == "unsupported"
+            ]
+            sentences = [s for s in sentences if s.support != "unsupported"]
+        if not sentences:
+            run.degraded = True
+            run.notice(
+                "nothing_supported",
+                "No sentence of the model's summary was borne out; sentences of the article stand in for it.",
+            )
+            extracted = await self._extract(job, reading, index)
+            sentences = extracted.sentences
+        return _Edition(draft, sentences, revisions)
+
+    async def _finish(
+        self, job: Job, reading: Reading, edition: _Edition, language: str, run: Run
+    ) -> Summary:
+        """The summary with its quotes and everything by which it can be explained later."""
+        choice = await asyncio.to_thread(choose_quotes, reading, edition.draft, job.max_quotes)
+        if choice.by_code and job.prompts is not None and not run.degraded:
+            run.notice("quotes_chosen_by_code", "The model picked no quotation that the article has.")
+        tokens = await asyncio.to_thread(count_tokens, job.text, get_encoding(run.model.encoding))
+        text = render(edition.sentences, job.style, language)
+        written = detect_language(text, default=language)
+        _notice_language(reading.language, language, written, run)
+        return Summary(
+            id=job.id,
+            summary=text,
+            sentences=edition.sentences,
+            key_quotes=choice.quotes,
+            rejected_quotes=choice.rejected,
+            revisions=edition.revisions,
+            degraded=run.degraded,
+            warnings=run.notices,
+            style=job.style,
+            language=language if same_language(written, language) else written,
+            policy=job.policy,
+            model=job.model,
+            prompt=None if job.prompts is None else job.prompts.article.reference,
+            article=ArticleInfo(digest=job.digest, tokens=tokens, chunks=run.chunks, truncated=run.truncated),
+            usage=run.usage(),
+            created_at=datetime.now(UTC),
+        )
+
+
+def _index(job: Job, reading: Reading) -> ArticleIndex:
+    return ArticleIndex(
+        job.text, title=job.title or None, language=reading.language, sentences=reading.sentences
+    )
+
+
+def _stand_in(error: LLMError, run: Run) -> None:
+    name = type(error).__name__
+    _log.warning("the model did not answer (%s); the extractive summarizer stands in", name)
+    problem = _PROBLEMS.get(type(error), "The model failed")
+    run.degraded = True
+    run.notice("model_unavailable", f"{problem}; sentences of the article stand in for its summary.")
+
+
+def _reason_to_repair(sentences: Sequence[Sentence], policy: Policy, language: str) -> RevisionReason | None:
+    if policy == "off":
+        return None
+    text = " ".join(s.text for s in sentences)
+    if not same_language(detect_language(text, default=language), language) and language != "und":
+        return "wrong_language"
+    return "unsupported" if policy == "strict" and any(s.unsupported for s in sentences) else None
+
+
+def _repaired(
+    before: Sequence[Sentence], after: Sequence[Sentence], reason: RevisionReason
+) -> list[Revision]:
+    """The sentences that the repair changed or took out."""
+    kept = {s.text for s in after}
+    return [
+        Revision(text=s.text, action="repaired", reason=reason, unsupported=s.unsupported)
+        for s in before
+        if s.text not in kept
+    ]
+
+
+def _notice_language(article: str, wanted: str, written: str, run: Run) -> None:
+    if wanted != "und" and not same_language(written, wanted):
+        run.notice("wrong_language", f"The summary is in {written}, not in {wanted}.")
+    elif article != "und" and written != "und" and not same_language(article, written):
+        run.notice(
+            "checked_across_languages",
+            "Numbers, dates and names were looked up in an article in another language; wording was not.",
+        )

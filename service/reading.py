@@ -1,0 +1,72 @@
+"""What code finds in an article before any model is asked: passages, quotations, speakers, language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from service.extractive import rank_passages
+from service.languages import detect_language
+from service.marking import Candidate
+from service.models import Speaker
+from service.names import NameIndex
+from service.passages import Passage, find_paragraphs, find_sentences
+from service.quotes import Quotation, find_quotations
+from service.speakers import attribute
+
+_QUOTABLE_ROLES = frozenset({"speech", "fragment"})
+_FEWEST_WORDS = 4
+_FEWEST_LETTERS = 12  # for scripts that put no spaces between words
+_MOST_PASSAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An article as code reads it; `speakers` maps the start of a quotation to who said it."""
+
+    text: str
+    language: str
+    paragraphs: Sequence[Passage]
+    sentences: Sequence[Passage]
+    quotations: Sequence[Quotation]
+    speakers: Mapping[int, Speaker]
+    names: NameIndex
+
+    def candidates(self) -> list[Candidate]:
+        """What may be shown as a key quote: quotations of some length; sentences where there is none."""
+        quoted = [
+            Candidate(self.text[q.start : q.end], q.start, q.end, q.outer_start, "quotation")
+            for q in self.quotations
+            if q.role in _QUOTABLE_ROLES and q.depth == 0 and _says_enough(self.text[q.start : q.end])
+        ]
+        if quoted:
+            return quoted
+        told = rank_passages(
+            self.text, sentences=self.sentences, paragraphs=self.paragraphs, limit=_MOST_PASSAGES
+        )
+        return [
+            Candidate(self.text[s.start : s.end], s.start, s.end, s.start, "passage") for s in sorted(told)
+        ]
+
+
+def read(text: str) -> Reading:
+    """Read an article. Takes time in proportion to its length; call it in a thread for long ones."""
+    paragraphs = find_paragraphs(text)
+    quotations = find_quotations(text, paragraphs)
+    names = NameIndex(text)
+    speakers = attribute(text, quotations, paragraphs)
+    return Reading(
+        text=text,
+        language=detect_language(text),
+        paragraphs=paragraphs,
+        sentences=find_sentences(text, paragraphs),
+        quotations=quotations,
+        names=names,
+        speakers={q.start: s for q, s in zip(quotations, speakers, strict=True) if s is not None},
+    )
+
+
+def _says_enough(words: str) -> bool:
+    return len(words.split()) >= _FEWEST_WORDS or (
+        " " not in words and sum(map(str.isalpha, words)) >= _FEWEST_LETTERS
+    )

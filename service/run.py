@@ -1,0 +1,79 @@
+"""One request's way through the model: how long, at what cost, and what the caller should know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from service.catalogue import ModelInfo, cost_usd
+from service.llm import TokenUsage
+from service.models import Notice, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """What a request lets the caches do: answer from them, keep results, or answer from them alone."""
+
+    reads: bool = True
+    writes: bool = True
+    only: bool = False
+
+
+DEFAULT_CACHE_POLICY = CachePolicy()
+
+
+class Progress(NamedTuple):
+    """How far a request is: `done` of `total` steps of a stage."""
+
+    stage: Literal["article", "chunks", "combine", "repair"]
+    done: int
+    total: int
+
+
+@dataclass(slots=True)
+class Run:
+    """One request's way through the model: which model, until when, and what has been spent and noticed.
+
+    `deadline` is a time of the running event loop in seconds; `report` is told of every step; `degraded`
+    means that code stood in for the model somewhere; `spent` has one entry for each call that was answered,
+    None where the server did not count; `draft_keys` are the store's keys of the drafts that were used.
+    """
+
+    model: ModelInfo
+    deadline: float
+    call_timeout_s: float
+    cache: CachePolicy
+    report: Callable[[Progress], object] = lambda _: None
+    chunks: int = 1
+    truncated: bool = False
+    degraded: bool = False
+    spent: list[TokenUsage | None] = field(default_factory=list)
+    draft_keys: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def notice(self, code: str, message: str) -> None:
+        """Remember something that the caller should know; each code once."""
+        if all(n.code != code for n in self.notices):
+            self.notices.append(Notice(code=code, message=message))
+
+    def usage(self) -> Usage:
+        """What the calls so far came to; the cost is None where a call or a price was not counted."""
+        counted = [u for u in self.spent if u is not None]
+        total = TokenUsage(
+            input_tokens=sum(u.input_tokens for u in counted),
+            cached_input_tokens=sum(u.cached_input_tokens for u in counted),
+            output_tokens=sum(u.output_tokens for u in counted),
+        )
+        return Usage(
+            llm_calls=len(self.spent),
+            input_tokens=total.input_tokens,
+            cached_input_tokens=total.cached_input_tokens,
+            output_tokens=total.output_tokens,
+            cost_usd=self._cost_usd(counted, total),
+        )
+
+    def _cost_usd(self, counted: list[TokenUsage], total: TokenUsage) -> float | None:
+        if not self.spent:
+            return 0.0
+        return cost_usd(self.model, total) if len(counted) == len(self.spent) else None

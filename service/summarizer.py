@@ -1,0 +1,203 @@
+"""An article and options in, a summary out, nothing made twice. Knows nothing of HTTP, OpenAI or Slack."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+from litestar.stores.base import Store
+from msgspec import Struct
+
+from service.cache import SingleFlight, cache_key
+from service.catalogue import Catalogue
+from service.drafts import Drafter
+from service.errors import NotCachedError, UnknownModelError
+from service.llm import LLM
+from service.mapreduce import Prompts
+from service.models import Policy, Style
+from service.pipeline import Job, Pipeline
+from service.prompts import PromptLibrary
+from service.run import DEFAULT_CACHE_POLICY, CachePolicy, Progress, Run
+from service.settings import Settings
+
+EXTRACTIVE: Final = "extractive"
+# Raised with every change of code that changes results, so that results of older code are misses.
+PIPELINE_VERSION: Final = 1
+
+CacheState: TypeAlias = Literal["hit", "miss", "joined"]
+
+
+class Article(Struct, frozen=True, kw_only=True):
+    """An article as submitted."""
+
+    text: str
+    title: str = ""
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How to summarize; None means the service's default, or for `language` the article's own."""
+
+    style: Style = "brief"
+    max_quotes: int = 5
+    language: str | None = None
+    prompt: str = "article"
+    model: str | None = None
+    policy: Policy | None = None
+
+
+class Outcome(NamedTuple):
+    """A summary as JSON, where it came from, and whether it is kept under its id."""
+
+    id: str
+    body: bytes
+    cache: CacheState
+    kept: bool
+
+
+class Summarizer:
+    """Summarizes articles with one of several models, and keeps what it made.
+
+    Args:
+        llm: Answers for every model in `models`; told apart by the request's `model`.
+        models: The models that a request may name, the default first; `extractive` asks none.
+        catalogue: What is known of models.
+        prompts: The prompt templates.
+        store: Keeps summaries and drafts.
+        settings: Bounds of one request, and what holds where a request does not say.
+    """
+
+    def __init__(
+        self,
+        *,
+        llm: LLM,
+        models: tuple[str, ...],
+        catalogue: Catalogue,
+        prompts: PromptLibrary,
+        store: Store,
+        settings: Settings,
+    ) -> None:
+        self._models = models
+        self._catalogue = catalogue
+        self._library = prompts
+        self._store = store
+        self._settings = settings
+        self._pipeline = Pipeline(
+            Drafter(llm, store, ttl_s=settings.cache_ttl_s),
+            max_chunks=settings.max_chunks,
+            chunk_concurrency=settings.chunk_concurrency,
+            fallback=settings.fallback == "extractive",
+        )
+        self._flights = SingleFlight()
+
+    async def summarize(
+        self,
+        article: Article,
+        options: Options,
+        cache: CachePolicy = DEFAULT_CACHE_POLICY,
+        report: Callable[[Progress], object] = lambda _: None,
+    ) -> Outcome:
+        """Summarize an article, or find the summary of an equal request.
+
+        Raises:
+            UnknownModelError, UnknownPromptError: the options name something that is not there.
+            NotCachedError: `cache.only`, and there is no summary of an equal request.
+            LLMError: the model did not answer, and there is no fallback.
+        """
+        job = self._plan(article, options)
+        if cache.reads and (body := await self._store.get(job.id)) is not None:
+            return Outcome(job.id, body, "hit", kept=True)
+        if cache.only:
+            raise NotCachedError("there is no cached summary for this request", remedy="drop only-if-cached")
+        flight = f"{job.id} {cache.reads:d}{cache.writes:d}"
+        (body, kept), joined = await self._flights.run(flight, lambda: self._make(job, cache, report))
+        return Outcome(job.id, body, "joined" if joined else "miss", kept)
+
+    async def find(self, summary_id: str) -> bytes | None:
+        """The summary of that id as JSON, if it is kept."""
+        return await self._store.get(summary_id)
+
+    async def forget(self, summary_id: str) -> bool:
+        """Remove a summary and the drafts it was made of; False if there was none."""
+        known = await self._store.exists(summary_id)
+        drafts = await self._store.get(_drafts_of(summary_id))
+        for key in msgspec.json.decode(drafts, type=list[str]) if drafts else ():
+            await self._store.delete(key)
+        await self._store.delete(_drafts_of(summary_id))
+        await self._store.delete(summary_id)
+        return known
+
+    async def aclose(self) -> None:
+        """Cancel the work in flight."""
+        await self._flights.aclose()
+
+    def _plan(self, article: Article, options: Options) -> Job:
+        model = options.model or self._models[0]
+        if model not in self._models:
+            raise UnknownModelError(
+                f"there is no model {model[:80]!r} here",
+                field="model",
+                remedy=f"use one of: {', '.join(self._models)}",
+            )
+        prompts = self._prompts(options.prompt)
+        policy = options.policy or self._settings.policy
+        digest = f"sha256:{hashlib.sha256(article.text.encode()).hexdigest()}"
+        used = None if model == EXTRACTIVE else prompts
+        key = cache_key(
+            "summary",
+            pipeline=PIPELINE_VERSION,
+            article=digest,
+            title=article.title,
+            style=options.style,
+            max_quotes=options.max_quotes,
+            language=options.language,
+            policy=policy,
+            model=model,
+            prompts=None if used is None else used.digests(),
+            catalogue=None if used is None else msgspec.to_builtins(self._catalogue.find(model)),
+            max_chunks=self._settings.max_chunks,
+        )
+        return Job(
+            id=key,
+            digest=digest,
+            text=article.text,
+            title=article.title,
+            style=options.style,
+            max_quotes=options.max_quotes,
+            language=options.language,
+            model=model,
+            policy=policy,
+            prompts=used,
+        )
+
+    def _prompts(self, name: str) -> Prompts:
+        return Prompts(*(self._library.get(n) for n in (name, "chunk", "combine", "repair")))
+
+    async def _make(
+        self, job: Job, cache: CachePolicy, report: Callable[[Progress], object]
+    ) -> tuple[bytes, bool]:
+        """Make a summary and keep it, unless code had to stand in for the model or nothing may be kept."""
+        loop = asyncio.get_running_loop()
+        run = Run(
+            model=self._catalogue.find(job.model),
+            deadline=loop.time() + self._settings.deadline_s,
+            call_timeout_s=self._settings.llm_timeout_s,
+            cache=cache,
+            report=report,
+        )
+        body = msgspec.json.encode(await self._pipeline.make(job, run))
+        kept = cache.writes and not run.degraded
+        ttl_s = round(self._settings.cache_ttl_s)
+        if cache.writes and run.draft_keys:
+            # Kept even for a degraded summary, so that `forget` finds everything that came of the article.
+            await self._store.set(_drafts_of(job.id), msgspec.json.encode(run.draft_keys), expires_in=ttl_s)
+        if kept:
+            await self._store.set(job.id, body, expires_in=ttl_s)
+        return body, kept
+
+
+def _drafts_of(summary_id: str) -> str:
+    """The store's key of the list of drafts behind a summary."""
+    return f"{summary_id}.drafts"
