@@ -1,0 +1,1 @@
+"""The HTTP edge: routes, request bodies, caching headers, errors as problem details."""

@@ -1,0 +1,149 @@
+"""Request bodies: an article as JSON, or as plain text with its options in the query."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+from msgspec import Struct
+
+from service.errors import ArticleTooLargeError, InvalidArticleError, RequestError
+from service.models import QuotesRequest, SummaryRequest
+
+T = TypeVar("T", bound=SummaryRequest | QuotesRequest)
+
+# C0 and C1 controls that no text contains, and surrogates, which no text can be encoded with.
+_UNTEXTLIKE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+_PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
+_MISSING_FIELD = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
+_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
+_REMEDIES = {
+    "style": "choose brief, standfirst or bullets",
+    "policy": "choose strict, flag or off",
+    "max_quotes": "give a whole number from 0 to 20",
+    "language": "give a BCP 47 tag such as en or pt-BR",
+    "text": "send the article's text as a string that is not empty",
+    "metadata": "send an object of at most 50 strings, numbers and booleans",
+}
+_LONG_BODY = 50_000  # bytes from which reading a body would hold the event loop for milliseconds
+
+
+class MalformedBodyError(RequestError):
+    """The body is not of the media type that it says."""
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is of a media type that this service does not read."""
+
+
+class ArticleRequest(Request[Any, Any, Any]):
+    """A request whose body is an article, in any of the media types that are read here.
+
+    Litestar takes a handler's `data` from `json()`, and gets what the handler declares, whatever the media
+    type of the body.
+    """
+
+    async def json(self) -> SummaryRequest | QuotesRequest:
+        """The body as what the route handler declares.
+
+        Raises:
+            RequestError: the body cannot be read, or what it says cannot be used.
+        """
+        body = await self.body()
+        if len(body) > _LONG_BODY:
+            return await asyncio.to_thread(self._decode, body)
+        return self._decode(body)
+
+    def _decode(self, body: bytes) -> SummaryRequest | QuotesRequest:
+        kind: type[SummaryRequest | QuotesRequest]
+        kind = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+        media_type, parameters = self.content_type
+        if media_type in ("application/json", ""):
+            if self.query_params:
+                raise RequestError("options of a JSON body stand in the body, not in the query")
+            decoded = _decode_json(body, kind)
+        elif media_type == "text/plain":
+            decoded = _decode_text(body, parameters.get("charset", "utf-8"), self._options(), kind)
+        else:
+            raise UnsupportedMediaTypeError(
+                f"a body of type {media_type[:80]!r} cannot be read",
+                field="Content-Type",
+                remedy="send application/json, or text/plain with options in the query",
+            )
+        _check_text(decoded.text, self.app.state.assembly.settings.max_article_bytes)
+        return decoded
+
+    def _options(self) -> dict[str, str]:
+        options: dict[str, str] = {}
+        for name, value in self.query_params.multi_items():
+            if name in options:
+                raise RequestError(f"{name} is given twice", field=name, remedy="give it once")
+            options[name] = value
+        return options
+
+
+def _decode_json(body: bytes, kind: type[T]) -> T:
+    if not body.strip():
+        raise MalformedBodyError("the body is empty", remedy='send JSON such as {"text": "…"}')
+    try:
+        return msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=kind)
+    except msgspec.ValidationError as exc:
+        raise _explain(exc, kind) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise MalformedBodyError(
+            f"the body is not JSON in UTF-8: {exc}", remedy='send JSON such as {"text": "…"}'
+        ) from exc
+
+
+def _decode_text(body: bytes, charset: str, options: dict[str, str], kind: type[T]) -> T:
+    if "text" in options:
+        raise RequestError("the text is the body", field="text", remedy="leave it out of the query")
+    try:
+        text = body.decode("utf-8-sig" if charset.lower().replace("_", "-") in ("utf-8", "utf8") else charset)
+    except LookupError as exc:
+        raise UnsupportedMediaTypeError(
+            f"there is no charset {charset[:40]!r}", field="Content-Type", remedy="send UTF-8"
+        ) from exc
+    except UnicodeError as exc:
+        at = f" at byte {exc.start}" if isinstance(exc, UnicodeDecodeError) else ""
+        raise MalformedBodyError(
+            f"the body is not {charset[:40]}{at}", field="text", remedy="send UTF-8, or name the charset"
+        ) from exc
+    try:
+        return msgspec.convert({"text": text or " ", **options}, type=kind, strict=False)
+    except msgspec.ValidationError as exc:
+        raise _explain(exc, kind) from exc
+
+
+def _explain(error: msgspec.ValidationError, kind: type[Struct]) -> RequestError:
+    """The validation error with its field, and with what would be allowed there."""
+    message = str(error)
+    if unknown := _UNKNOWN_FIELD.search(message):
+        names = ", ".join(kind.__struct_fields__)
+        return RequestError(
+            f"there is no field {unknown['field'][:80]!r}", field=unknown["field"], remedy=f"fields: {names}"
+        )
+    place = _PLACE.search(message) or _MISSING_FIELD.search(message)
+    field = place["field"] if place else None
+    return RequestError(
+        _PLACE.sub("", message).replace("`", ""), field=field, remedy=_REMEDIES.get(field or "")
+    )
+
+
+def _check_text(text: str, max_bytes: int) -> None:
+    if not text.strip():
+        raise InvalidArticleError("the article is empty", field="text", remedy="send its text")
+    if odd := _UNTEXTLIKE.search(text):
+        raise InvalidArticleError(
+            f"the article has a character U+{ord(odd[0]):04X} at offset {odd.start()}, which is not text",
+            field="text",
+            remedy="remove control characters; is the file binary, or in another encoding?",
+        )
+    # A code point takes 4 bytes at the most, so that most articles need not be encoded to know.
+    if len(text) * 4 > max_bytes and len(text.encode()) > max_bytes:
+        raise ArticleTooLargeError(
+            f"the article is over {max_bytes} bytes", limit=max_bytes, unit="byte", remedy="send it in parts"
+        )

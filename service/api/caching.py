@@ -1,0 +1,42 @@
+"""HTTP caching: what requests ask of the cache, and what answers say of it (RFC 9111, RFC 9211)."""
+
+from __future__ import annotations
+
+import hashlib
+
+from service.run import CachePolicy
+from service.summarizer import Outcome
+
+_NAME = "Standfirst"
+
+
+def read_policy(cache_control: str | None) -> CachePolicy:
+    """The request directives `no-cache`, `no-store` and `only-if-cached`; others are ignored."""
+    directives = {d.partition("=")[0].strip().lower() for d in (cache_control or "").split(",")}
+    no_store = "no-store" in directives
+    return CachePolicy(
+        reads=not no_store and "no-cache" not in directives,
+        writes=not no_store,
+        only="only-if-cached" in directives,
+    )
+
+
+def cache_status(outcome: Outcome, policy: CachePolicy) -> str:
+    """The `Cache-Status` of an answer (RFC 9211)."""
+    if outcome.cache == "hit":
+        return f"{_NAME}; hit"
+    forwarded = "miss" if policy.reads else "request"
+    stored = "; stored" if outcome.kept else ""
+    collapsed = "; collapsed" if outcome.cache == "joined" else ""
+    return f"{_NAME}; fwd={forwarded}{stored}{collapsed}"
+
+
+def entity_tag(body: bytes) -> str:
+    """A strong `ETag` for a body."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def matches(if_none_match: str | None, tag: str) -> bool:
+    """Whether `If-None-Match` names the tag; by weak comparison, as RFC 9110 says."""
+    tags = {t.strip().removeprefix("W/") for t in (if_none_match or "").split(",")}
+    return "*" in tags or tag in tags

@@ -1,0 +1,114 @@
+"""What the OpenAPI document says beyond what the handlers' types tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import Example, License, OpenAPIMediaType, Operation, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from msgspec import Struct
+
+from service import __version__
+from service.api.problems import MEDIA_TYPE
+
+
+class Problem(Struct, kw_only=True):
+    """Problem details (RFC 9457); `type` is stable."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    field: str | None = None
+    remedy: str | None = None
+
+
+@dataclass
+class ArticleOperation(Operation):
+    """An operation that takes an article as JSON or as plain text."""
+
+    def __post_init__(self) -> None:
+        """Add the plain text to the JSON that the handler's type tells."""
+        content = getattr(self.request_body, "content", None)
+        if content is not None:
+            text = Schema(type=OpenAPIType.STRING, min_length=1, description="Options stand in the query.")
+            content["text/plain"] = OpenAPIMediaType(schema=text)
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problem responses of an operation, by status."""
+    return {
+        status: ResponseSpec(
+            Problem, generate_examples=False, description=_MEANINGS[status], media_type=MEDIA_TYPE
+        )
+        for status in statuses
+    }
+
+
+_MEANINGS = {
+    400: "The body cannot be read",
+    404: "There is no such thing",
+    413: "The body or the article is over its limit",
+    415: "The body's media type is not supported",
+    422: "A field has a value that cannot be used",
+    502: "The model failed, and there is no fallback",
+    503: "The model cannot be reached now, and there is no fallback",
+    504: "No cached result for `only-if-cached`, or the model did not answer in time",
+}
+
+_SENTENCE = "The Harborview council voted 7-2 on Tuesday to close the Marsh Lane bridge for nine months."
+ARTICLE_EXAMPLES = [
+    Example(
+        summary="A short report",
+        value={
+            "text": (
+                f"HARBORVIEW — {_SENTENCE}"
+                "\n\n"
+                "“We cannot ask people to drive over rust,” said Mayor Ines Roth."
+            ),
+            "title": "Harborview to close bridge",
+            "style": "brief",
+            "max_quotes": 3,
+        },
+    )
+]
+SUMMARY_EXAMPLES = [
+    Example(
+        summary="A summary with one quote",
+        value={
+            "id": "5f0c…",
+            "summary": _SENTENCE,
+            "sentences": [
+                {
+                    "text": _SENTENCE,
+                    "support": "facts_found",
+                    "evidence": [{"start": 13, "end": 93}],
+                    "unsupported": [],
+                }
+            ],
+            "key_quotes": [
+                {
+                    "text": "We cannot ask people to drive over rust,",
+                    "start": 96,
+                    "end": 136,
+                    "kind": "quotation",
+                    "speaker": {"name": "Ines Roth", "start": 149, "end": 158},
+                    "attribution": "agreed",
+                    "other_speaker": None,
+                }
+            ],
+        },
+    )
+]
+
+CONFIG = OpenAPIConfig(
+    title="Standfirst",
+    version=__version__,
+    description="Summaries and key quotes of news articles, checked against the article.",
+    license=License(name="Apache-2.0", identifier="Apache-2.0"),
+    render_plugins=[SwaggerRenderPlugin()],
+    use_handler_docstrings=True,
+)

@@ -1,0 +1,121 @@
+"""Errors as problem details (RFC 9457): the only place that knows HTTP statuses."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from service.api.bodies import MalformedBodyError, UnsupportedMediaTypeError
+from service.errors import (
+    ArticleTooLargeError,
+    InvalidArticleError,
+    LLMConnectionError,
+    LLMError,
+    LLMRateLimitedError,
+    LLMTimeoutError,
+    NotCachedError,
+    RequestError,
+    StandfirstError,
+    UnknownModelError,
+    UnknownPromptError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+_PREFIX = "urn:standfirst:problem:"
+_log = logging.getLogger(__name__)
+
+
+class _Kind(NamedTuple):
+    status: int
+    name: str
+    title: str
+
+
+# The first class that an error is an instance of decides.
+_KINDS: dict[type[StandfirstError], _Kind] = {
+    ArticleTooLargeError: _Kind(413, "article-too-large", "The article is too large"),
+    InvalidArticleError: _Kind(422, "invalid-article", "The article cannot be used"),
+    UnknownModelError: _Kind(422, "unknown-model", "There is no such model"),
+    UnknownPromptError: _Kind(422, "unknown-prompt", "There is no such prompt"),
+    NotCachedError: _Kind(504, "not-cached", "There is no cached result"),
+    MalformedBodyError: _Kind(400, "malformed-request", "The request cannot be read"),
+    UnsupportedMediaTypeError: _Kind(415, "unsupported-media-type", "This media type is not supported"),
+    RequestError: _Kind(422, "invalid-request", "The request cannot be used"),
+    LLMRateLimitedError: _Kind(503, "model-throttled", "The model's provider is throttling"),
+    LLMTimeoutError: _Kind(504, "model-timeout", "The model did not answer in time"),
+    LLMConnectionError: _Kind(503, "model-unreachable", "The model cannot be reached"),
+    LLMError: _Kind(502, "model-failed", "The model failed"),
+    StandfirstError: _Kind(500, "internal", "The service failed"),
+}
+_HTTP_NAMES = {
+    400: ("malformed-request", "The request cannot be read"),
+    404: ("not-found", "There is nothing here"),
+    405: ("method-not-allowed", "This method is not allowed here"),
+    413: ("body-too-large", "The request body is too large"),
+    415: ("unsupported-media-type", "This media type is not supported"),
+}
+
+
+def problem(status: int, name: str, title: str, members: Mapping[str, object]) -> Response[dict[str, object]]:
+    """A problem-details response; members that are None are left out."""
+    body: dict[str, object] = {"type": _PREFIX + name, "title": title, "status": status}
+    body |= {key: value for key, value in members.items() if value is not None}
+    headers = {}
+    if isinstance(retry_after_s := members.get("retry_after_s"), (int, float)):
+        headers["Retry-After"] = str(math.ceil(retry_after_s))
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def handle_standfirst_error(_: Request[Any, Any, Any], error: StandfirstError) -> Response[dict[str, object]]:
+    """An error of our own, whose message was written for the caller."""
+    kind = next(kind for cls, kind in _KINDS.items() if isinstance(error, cls))
+    members: dict[str, object] = {"detail": str(error)}
+    if isinstance(error, RequestError):
+        members |= {"field": error.field, "remedy": error.remedy}
+    if isinstance(error, ArticleTooLargeError):
+        members |= {"limit": error.limit, "unit": error.unit}
+    if isinstance(error, LLMError):
+        members["retry_after_s"] = error.retry_after_s
+    return problem(kind.status, kind.name, kind.title, members)
+
+
+def handle_http_exception(
+    request: Request[Any, Any, Any], error: HTTPException
+) -> Response[dict[str, object]]:
+    """An error of the framework: an unknown path, a wrong method, a parameter that does not fit."""
+    if isinstance(error, ValidationException):
+        return _handle_validation(error)
+    name, title = _HTTP_NAMES.get(error.status_code, ("http-error", error.detail))
+    limit = None
+    if error.status_code == 413:
+        limit = request.app.request_max_body_size
+        detail: str | None = f"A request body may have {limit} bytes."
+    else:
+        detail = error.detail if error.detail != title else None
+    response = problem(error.status_code, name, title, {"detail": detail, "limit": limit})
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _handle_validation(error: ValidationException) -> Response[dict[str, object]]:
+    first = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
+    field, message = first.get("key"), first.get("message") or error.detail
+    if field == "data":
+        members = {"detail": "the body is empty", "remedy": 'send JSON such as {"text": "…"}'}
+        return problem(400, "malformed-request", "The request cannot be read", members)
+    return problem(422, "invalid-request", "The request cannot be used", {"detail": message, "field": field})
+
+
+def handle_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
+    """A mistake of ours; logged by its place, never by its text, which may quote the article."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}" if place else "?"
+    _log.error("%s at %s while answering %s", type(error).__name__, where, request.route_handler)
+    return problem(500, "internal", "The service failed", {"detail": "This is a fault of the service."})

@@ -1,0 +1,176 @@
+"""The routes of the HTTP API."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Annotated
+
+import msgspec
+from litestar import Response, delete, get, post
+from litestar.enums import MediaType
+from litestar.exceptions import NotFoundException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Body, Parameter
+from litestar.status_codes import HTTP_200_OK
+
+from service.api.bodies import ArticleRequest
+from service.api.caching import cache_status, entity_tag, matches, read_policy
+from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, ArticleOperation, problems
+from service.assembly import Assembly
+from service.models import FoundQuote, FoundQuotes, Health, QuotesRequest, Summary, SummaryRequest
+from service.prompts import PromptInfo
+from service.reading import read
+from service.summarizer import Article, Options
+
+_SummaryId = Annotated[str, Parameter(max_length=200, description="A summary's `id`")]
+
+
+@post(
+    "/v1/summaries",
+    status_code=HTTP_200_OK,
+    request_class=ArticleRequest,
+    operation_class=ArticleOperation,
+    tags=["summaries"],
+    summary="Summarize an article",
+    responses={200: ResponseSpec(Summary, examples=SUMMARY_EXAMPLES, description="The summary")}
+    | problems(400, 413, 415, 422, 502, 503, 504),
+)
+async def create_summary(
+    data: Annotated[SummaryRequest, Body(examples=ARTICLE_EXAMPLES)],
+    assembly: Assembly,
+    cache_control: Annotated[
+        str | None,
+        Parameter(
+            header="Cache-Control",
+            description="`no-cache`: do it again. `no-store`: keep nothing. `only-if-cached`: do not make it",
+        ),
+    ] = None,
+) -> Response[Summary]:
+    """Summary and key quotes of an article.
+
+    The same request has the same `id` and costs nothing the second time. With `Content-Type: text/plain` the
+    body is the article, and the options stand in the query: `?style=bullets&max_quotes=3`.
+    """
+    options = Options(
+        style=data.style,
+        max_quotes=data.max_quotes,
+        language=data.language,
+        prompt=data.prompt,
+        model=data.model,
+        policy=data.policy,
+    )
+    policy = read_policy(cache_control)
+    article = Article(text=data.text, title=data.title or "")
+    outcome = await assembly.summarizer.summarize(article, options, policy)
+    body = _with_own_data(outcome.body, data)
+    headers = {
+        "Cache-Status": cache_status(outcome, policy),
+        "Cache-Control": "private, no-cache" if policy.writes else "no-store",
+        "ETag": entity_tag(body),
+    }
+    if outcome.kept:
+        headers["Content-Location"] = f"/v1/summaries/{outcome.id}"
+    return _json(body, headers)
+
+
+@get(
+    "/v1/summaries/{summary_id:str}",
+    tags=["summaries"],
+    summary="Get a summary again",
+    responses=problems(404),
+)
+async def get_summary(
+    summary_id: _SummaryId,
+    assembly: Assembly,
+    if_none_match: Annotated[str | None, Parameter(header="If-None-Match")] = None,
+) -> Response[Summary]:
+    """A summary that was made before, by its id."""
+    body = await assembly.summarizer.find(summary_id)
+    if body is None:
+        raise NotFoundException("there is no summary of this id, or it is no longer kept")
+    tag = entity_tag(body)
+    headers = {"Cache-Status": "Standfirst; hit", "Cache-Control": "private, no-cache", "ETag": tag}
+    if matches(if_none_match, tag):
+        return Response(None, status_code=304, headers=headers)  # type: ignore[arg-type]
+    return _json(body, headers)
+
+
+@delete(
+    "/v1/summaries/{summary_id:str}",
+    tags=["summaries"],
+    summary="Remove a summary",
+    responses=problems(404),
+)
+async def delete_summary(summary_id: _SummaryId, assembly: Assembly) -> None:
+    """Remove a summary, and what the model answered on the way to it."""
+    if not await assembly.summarizer.forget(summary_id):
+        raise NotFoundException("there is no summary of this id, or it is no longer kept")
+
+
+@post(
+    "/v1/quotes",
+    status_code=HTTP_200_OK,
+    request_class=ArticleRequest,
+    operation_class=ArticleOperation,
+    tags=["quotes"],
+    summary="Find the quotations of an article",
+    responses=problems(400, 413, 415, 422),
+)
+async def find_quotes(data: Annotated[QuotesRequest, Body(examples=ARTICLE_EXAMPLES)]) -> FoundQuotes:
+    """All quotations of an article with their speakers, found by code: no model is asked."""
+    reading = await asyncio.to_thread(read, data.text)
+    return FoundQuotes(
+        quotes=[
+            FoundQuote(
+                text=data.text[q.start : q.end],
+                start=q.start,
+                end=q.end,
+                role=q.role,
+                speaker=reading.speakers.get(q.start),
+            )
+            for q in reading.quotations
+        ],
+        language=reading.language,
+        article_digest=f"sha256:{hashlib.sha256(data.text.encode()).hexdigest()}",
+        article_id=msgspec.UNSET if data.article_id is None else data.article_id,
+        metadata=msgspec.UNSET if data.metadata is None else data.metadata,
+    )
+
+
+@get("/v1/prompts", tags=["prompts"], summary="List the prompts")
+async def list_prompts(assembly: Assembly) -> tuple[PromptInfo, ...]:
+    """The prompt templates with their versions, labels and digests."""
+    return assembly.prompts.list()
+
+
+@get("/healthz", tags=["health"], summary="Is the process alive?")
+async def healthz() -> Health:
+    """Answers as long as the process does."""
+    return Health(status="ok", problems={})
+
+
+@get("/readyz", tags=["health"], summary="Is the service ready?")
+async def readyz(assembly: Assembly) -> Response[Health]:
+    """200 when the model would answer, else 503; `problems` tells what does less than it should."""
+    found = assembly.problems()
+    if not assembly.ready:
+        return Response(Health(status="starting", problems=found), status_code=503)
+    return Response(Health(status="degraded" if found else "ok", problems=found))
+
+
+def _json(body: bytes, headers: dict[str, str]) -> Response[Summary]:
+    """A response whose body is JSON already."""
+    return Response(body, media_type=MediaType.JSON, headers=headers)  # type: ignore[arg-type]
+
+
+def _with_own_data(body: bytes, data: SummaryRequest) -> bytes:
+    """The summary with the caller's own id and data, which are never kept with it."""
+    if data.article_id is None and data.metadata is None:
+        return body
+    summary = msgspec.json.decode(body)
+    if data.article_id is not None:
+        summary["article_id"] = data.article_id
+    if data.metadata is not None:
+        summary["metadata"] = data.metadata
+    return msgspec.json.encode(summary)

@@ -1,0 +1,63 @@
+"""The HTTP application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from service.api import routes
+from service.api.openapi import CONFIG
+from service.api.problems import handle_http_exception, handle_standfirst_error, handle_unexpected
+from service.assembly import Assembly
+from service.errors import StandfirstError
+from service.llm import LLM
+from service.settings import Settings
+
+# JSON may write a code point as \uXXXX: up to three times the bytes that it has in UTF-8.
+_ESCAPED = 3
+_OTHER_FIELDS_BYTES = 100_000
+
+
+def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> Litestar:
+    """The application, configured by `settings` or else the environment; `llm` replaces the configured LLM.
+
+    Raises:
+        SettingError: a setting cannot be used; the message names its variable.
+        PromptError: the prompt templates are broken or were changed.
+    """
+    settings = Settings.from_env(os.environ) if settings is None else settings
+    assembly = Assembly(settings, llm)
+
+    @asynccontextmanager
+    async def run(_: Litestar) -> AsyncIterator[None]:
+        async with assembly:
+            yield
+
+    return Litestar(
+        route_handlers=[
+            routes.create_summary,
+            routes.get_summary,
+            routes.delete_summary,
+            routes.find_quotes,
+            routes.list_prompts,
+            routes.healthz,
+            routes.readyz,
+        ],
+        dependencies={"assembly": Provide(lambda: assembly, sync_to_thread=False)},
+        exception_handlers={
+            StandfirstError: handle_standfirst_error,
+            HTTPException: handle_http_exception,
+            Exception: handle_unexpected,
+        },
+        lifespan=[run],
+        logging_config=None,  # whoever runs the application says where logs go
+        openapi_config=CONFIG,
+        request_max_body_size=settings.max_article_bytes * _ESCAPED + _OTHER_FIELDS_BYTES,
+        state=State({"assembly": assembly}),
+    )
