@@ -330,6 +330,28 @@ async def test_expired_values_leave_the_file(path: Path, clock: Clock) -> None:
         assert database.execute("SELECT count(*) FROM entries").fetchone() == (1,)
 
 
+async def test_a_read_counts_as_use_after_a_restart_too(path: Path, clock: Clock) -> None:
+    value = bytes(KIB)
+    async with (store := SQLiteStore(path, clock=clock)):
+        for number in range(1_500):
+            await store.set(f"key {number}", value)
+        clock.now += 100
+        for number in range(1_005):
+            await store.get(f"key {number}")
+    size = len(read(path) or b"")
+    async with (other := SQLiteStore(path, max_bytes=size * 9 // 10, clock=clock)):
+        await other.set("new", value)
+        kept = [await other.exists(f"key {number}") for number in range(1_500)]
+    assert all(kept[:1_005])
+    assert not all(kept[1_005:])
+
+
+async def test_an_unused_store_leaves_no_file(path: Path) -> None:
+    async with opened(path):
+        pass
+    assert files_beside(path) == set()
+
+
 async def test_two_stores_on_one_file_see_each_others_values(path: Path) -> None:
     async with opened(path) as one, opened(path) as other:
         await one.set("key", b"one")
@@ -634,6 +656,7 @@ def test_a_url_alone_touches_no_file(tmp_path: Path) -> None:
         "sqlite:///",
         "sqlite://cache.db",
         "sqlite:cache.db",
+        "sqlite:///cache%00.db",
         "memory://host",
         "memory:///path",
         "memory://?max_mb=0",

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import islice
 from typing import NamedTuple
 
 from service.cache.base import CacheStore, to_bytes, to_seconds
@@ -59,12 +60,15 @@ class MemoryStore(CacheStore):
     async def set(self, key: str, value: str | bytes, expires_in: int | timedelta | None = None) -> None:
         """Keep `value`, unless it is over the bounds by itself."""
         self._drop(key)
-        entry_s, now, data = to_seconds(expires_in), self._clock(), to_bytes(value)
-        if (entry_s is not None and entry_s <= 0) or _size(key, data) > self._max_bytes:
+        period_s, now, data = to_seconds(expires_in), self._clock(), to_bytes(value)
+        if (period_s is not None and period_s <= 0) or _size(key, data) > self._max_bytes:
             return
-        self._entries[key] = _Entry(data, now, None if entry_s is None else now + entry_s)
+        self._entries[key] = _Entry(data, now, None if period_s is None else now + period_s)
         self._bytes += _size(key, data)
-        while self._bytes > self._max_bytes or self._expired(next(iter(self._entries.values()))):
+        # What has expired goes a few at a time, since the event loop waits meanwhile.
+        for oldest in list(islice(self._entries, 16)):
+            self._live(oldest)
+        while self._bytes > self._max_bytes:
             self._drop(next(iter(self._entries)))
 
     async def delete(self, key: str) -> None:

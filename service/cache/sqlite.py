@@ -79,7 +79,8 @@ class SQLiteStore(CacheStore):
         """Keep `value`, unless it is over the bounds by itself."""
         data, period_s, now = to_bytes(value), to_seconds(expires_in), self._clock()
         if (period_s is not None and period_s <= 0) or len(data) > self._max_bytes:
-            return await self.delete(key)
+            await self.delete(key)
+            return
         expires_at = None if period_s is None else now + period_s
         touch = self._take_touched()
 
@@ -90,7 +91,6 @@ class SQLiteStore(CacheStore):
         await self._do(write, None)
         if self._memory is not None:
             await self._memory.set(key, value, expires_in)
-        return None
 
     async def delete(self, key: str) -> None:
         """Forget the key, if it is there."""
@@ -120,9 +120,7 @@ class SQLiteStore(CacheStore):
         """Write down what was used lately, and close the file."""
         if not self._closed:
             self._closed = True
-            if self._file is not None:
-                await self._do(self._take_touched(), None)
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._close_file)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._finish)
             self._thread.shutdown(wait=False)
 
     async def _read(self, key: str) -> Entry | None:
@@ -193,6 +191,11 @@ class SQLiteStore(CacheStore):
         _log.warning("no cache file can be used at %s (%s); values are kept in memory", self._path, error)
         max_bytes = min(self._max_bytes, _MAX_FALLBACK_BYTES)
         self._memory = MemoryStore(max_bytes=max_bytes, max_age_s=self._max_age_s, clock=self._clock)
+
+    def _finish(self) -> None:
+        if self._file is not None:
+            self._run(self._take_touched(), None)
+        self._close_file()
 
     def _close_file(self) -> None:
         if self._file is not None:

@@ -36,6 +36,7 @@ _OLDEST: Final = "SELECT rowid, length(value) FROM entries ORDER BY used_at, row
 
 _BUSY_WAIT_S: Final = 10.0
 _READ_NOW_BYTES: Final = 128 << 10
+_ANY_BYTES: Final = 1 << 31
 _BATCH_ROWS: Final = 128
 _MAX_BATCHES: Final = 8
 _PURGE_EVERY_S: Final = 60.0
@@ -57,11 +58,14 @@ class ForeignFileError(sqlite3.DatabaseError):
     """The file is a database, but not one of ours."""
 
 
+class _DamagedEntryError(Exception):
+    pass
+
+
 class Entry(NamedTuple):
     """A value with its times, in seconds of the store's clock."""
 
     value: bytes
-    stored_at: float
     used_at: float
     expires_at: float | None
 
@@ -113,21 +117,22 @@ class CacheFile:
             BlockingIOError: it takes longer, or wants care: ask `read`.
             sqlite3.Error: likewise.
         """
-        if self._reader is None or not self._reading.acquire(blocking=False):
+        if not self._reading.acquire(blocking=False):
             raise BlockingIOError
         try:
-            entry = self._select(self._reader, key, _READ_NOW_BYTES, now)
-        except ValueError as exc:
+            if self._reader is None:
+                raise BlockingIOError
+            return self._select(self._reader, key, _READ_NOW_BYTES, now)
+        except _DamagedEntryError as exc:  # or one that is too large
             raise BlockingIOError from exc
         finally:
             self._reading.release()
-        return entry
 
     def read(self, key: str, now: float) -> Entry | None:
         """The entry of `key` if it is alive; one whose bytes have changed is deleted."""
         try:
-            return self._select(self._writer, key, self._max_bytes, now)
-        except ValueError:
+            return self._select(self._writer, key, _ANY_BYTES, now)
+        except _DamagedEntryError:
             _log.warning("an entry of the cache file %s was damaged and is dropped", self._path)
             self.delete(key)
             return None
@@ -165,18 +170,15 @@ class CacheFile:
         row = connection.execute(_READ, (max_bytes, key)).fetchone()
         if row is None:
             return None
-        value, checksum, *times = row
+        value, checksum, stored_at, used_at, expires_at = row
         # A damaged row may hold any type in any column.
         if type(value) is not bytes or checksum != _checksum(key, value):
-            raise ValueError(key)
-        entry = Entry(value, *times)
-        if type(entry.stored_at) is not float or type(entry.used_at) is not float:
-            raise ValueError(key)
-        if now - entry.stored_at >= self._max_age_s or (
-            entry.expires_at is not None and now >= entry.expires_at
-        ):
+            raise _DamagedEntryError
+        if not type(stored_at) is type(used_at) is type(0.0 if expires_at is None else expires_at) is float:
+            raise _DamagedEntryError
+        if now - stored_at >= self._max_age_s or (expires_at is not None and now >= expires_at):
             return None
-        return entry
+        return Entry(value, used_at, expires_at)
 
     def _evict(self, now: float) -> None:
         """Delete what is expired and, if the file is over its bound, what was not used for longest.

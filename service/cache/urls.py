@@ -30,7 +30,12 @@ def open_store(url: str) -> CacheStore:
         bounds = {name: float(value) for name, value in options.items()}
     except ValueError:
         raise StoreError(f"the cache URL cannot be read; {_ALLOWED}") from None
-    if parts.netloc or parts.fragment or not bounds.keys() <= {"max_mb", "max_age_days"}:
+    if (
+        parts.netloc
+        or parts.fragment
+        or "%00" in parts.path
+        or not bounds.keys() <= {"max_mb", "max_age_days"}
+    ):
         raise StoreError(f"the cache URL has a part that is not known; {_ALLOWED}")
     if not all(0 < bound < 1e9 for bound in bounds.values()):
         raise StoreError(f"max_mb and max_age_days must be positive numbers; {_ALLOWED}")
