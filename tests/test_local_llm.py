@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 
 from service.errors import LLMConnectionError, LLMContextLengthError, LLMTimeoutError, SettingError
@@ -85,7 +85,7 @@ async def test_prompt_over_its_window_is_refused_by_name(server: LocalLLMServer)
 
 async def test_it_wants_its_key_and_offers_no_more_than_it_must(server: LocalLLMServer) -> None:
     root = server.base_url.removesuffix("/v1")
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         keyed = {"Authorization": f"Bearer {server.api_key}"}
         assert (await client.post(f"{root}/v1/chat/completions", json={})).status_code == 401
         assert (await client.get(f"{root}/slots", headers=keyed)).status_code == 501
