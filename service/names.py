@@ -22,15 +22,18 @@ from service.lexicon import (
 )
 from service.models import Speaker
 
-_INITIAL = r"[^\W\d_a-zß-öø-ÿ]"
-_ABBREVIATION = (
-    r"(?:Mr|Mrs|Ms|Mx|Dr|Reps?|Sens?|Gov|Gen|Lt|Col|Maj|Capt|Sgt|Rev|Prof|Hon|St|Ft|Jr|Sr|Atty|Adm|Cmdr)\."
+# The class of first letters comes first: the engine then skips to the next one. `str.isupper` decides in the end.
+_FIRST = r"[^\W\d_a-zß-öø-ÿ]"
+_ABBREVIATED = (
+    r"(?:\.(?:(?<=\b[A-Z]\.)(?:[A-Z]\.)*+|(?<=\b(?:Mr|Ms|Mx|Dr|St|Ft|Lt|Jr|Sr)\.)"
+    r"|(?<=\b(?:Mrs|Rep|Sen|Gov|Gen|Col|Maj|Sgt|Rev|Hon|Adm)\.)|(?<=\b(?:Reps|Sens|Capt|Prof|Atty|Cmdr)\.)))?+"
 )
-_NAME_WORD = rf"(?:{_ABBREVIATION}|(?:[A-Z]\.)++|{_INITIAL}(?:\w|-(?=\w)|['’](?!s\b)(?=\w))*+)"
+_REST = rf"\w*+(?:(?:-|['’](?!s\b))\w++)*+{_ABBREVIATED}"
 _PARTICLE = r"(?:(?:de|la|le|los|las|del|della|der|den|van|von|zu|bin|ibn|al|el|di|da|dos|du|ben|abu|ter|ten)[ \xa0]){0,2}"
-_RUN = re.compile(rf"(?<!\w){_NAME_WORD}(?:[ \xa0]{_PARTICLE}{_NAME_WORD})*+")
+_RUN = re.compile(rf"{_FIRST}(?<!\w\w){_REST}(?:[ \xa0]{_PARTICLE}{_FIRST}{_REST})*+")
 _WORD = re.compile(r"\S+")
-_SENTENCE_START = re.compile(r"(?:^|[.!?:;…•\"“”'‘’«»„(\[—–-]|\n)[\s\"“”'‘’«»„(\[]*$")
+_OPENING = "\"“”'‘’«»„([ \xa0"
+_SENTENCE_ENDS = frozenset("\n.!?:;…•—–-")
 _DATELINE = re.compile(r"(?:, [\w.]{2,12})?(?: \([\w ]{2,20}\))?[ ]?(?:[—–]| - )")
 _JOINT = re.compile(r"[ \xa0](?:of|for)(?:[ \xa0]the)?[ \xa0]")
 # In German every noun is capitalized: one that follows an article is no name.
@@ -41,13 +44,17 @@ _STRIP = "'’\"“”.,;:()[]"
 
 
 class Mention(NamedTuple):
-    """One place where a name stands, `text[start:end]`, without the titles before it, of which `role` is the last."""
+    """One place where a name stands, `text[start:end]`, without the titles before it, of which `role` is the last.
+
+    `words` are its words in lower case; `initial` tells that its one word stands where any word is capitalized.
+    """
 
     start: int
     end: int
     words: tuple[str, ...]
     role: str = ""
     initial: bool = False
+    organization: bool = False
 
 
 class Entity:
@@ -60,10 +67,10 @@ class Entity:
 
     def __init__(self, first: Mention) -> None:
         self.first = first
-        self.organization = is_organization(first.words)
+        self.organization = first.organization
         self.known = len(first.words) > 1
         self.person = False
-        self.gender = "" if self.organization else _gender(first.words[0].lower(), MALE_NAMES, FEMALE_NAMES)
+        self.gender = "" if self.organization else _gender(first.words[0], MALE_NAMES, FEMALE_NAMES)
         self.roles: set[str] = set()
 
     def add(self, mention: Mention) -> None:
@@ -80,20 +87,12 @@ def _gender(word: str, male: frozenset[str], female: frozenset[str]) -> str:
     return "m" if word in male else "f" if word in female else ""
 
 
-def is_organization(words: tuple[str, ...]) -> bool:
-    """Whether a name looks like that of an organization: by a noun in it, or because it is an abbreviation."""
-    return any(w.strip(".").lower() in ORGANIZATION for w in words) or (
-        len(words) == 1 and len(words[0]) < 6 and words[0].isupper()
-    )
-
-
 def _plain(word: str) -> str:
     return word.strip(_STRIP).lower()
 
 
 def _is_role(word: str) -> bool:
-    low = _plain(word)
-    return low in ROLES or low.endswith(ROLE_ENDINGS)
+    return word in ROLES or word.endswith(ROLE_ENDINGS)
 
 
 class NameIndex:
@@ -102,6 +101,8 @@ class NameIndex:
     def __init__(self, text: str) -> None:
         self.text = text
         self.mentions: list[Mention] = []
+        # Every noun of a German text is capitalized; one behind an article is not taken for a name.
+        self._german = " und " in text and " der " in text
         for match in _RUN.finditer(text):
             if match.group()[0].isupper():
                 self._add(match.start(), match.group())
@@ -126,45 +127,70 @@ class NameIndex:
         return Speaker(name=self.text[start:end], start=start, end=end)
 
     def _add(self, offset: int, run: str) -> None:
-        words = [(m.start(), m.group()) for m in _WORD.finditer(run)]
-        while words and (_plain(words[0][1]) in COMMON or words[0][1][0].islower()):
-            del words[0]
-        while words and _plain(words[-1][1]) in COMMON:
-            words.pop()
-        role, words = _split_role(words)
-        if not words or (len(words) == 1 and (_is_role(words[0][1]) or len(words[0][1].strip(_STRIP)) < 2)):
+        first = run.split(None, 1)[0]
+        if len(first) == len(run) and first.lower() in COMMON:
             return
-        start = offset + words[0][0]
-        end = offset + words[-1][0] + len(words[-1][1])
-        before = self.text[max(0, start - 12) : start]
-        if "(" in before[-4:] or (not before.strip(" ") or before.endswith("\n")) and self._is_dateline(end):
+        spans = [m.span() for m in _WORD.finditer(run)]
+        words = [run[a:b].strip(_STRIP).lower() for a, b in spans]
+        low, high = 0, len(words)
+        while low < high and (words[low] in COMMON or run[spans[low][0]].islower()):
+            low += 1
+        while low < high and words[high - 1] in COMMON:
+            high -= 1
+        if low == high:
             return
-        initial = False
-        if len(words) == 1:
-            if not role and _GERMAN_ARTICLE.search(before):
-                return
-            initial = not role and _SENTENCE_START.search(before) is not None
-        mention = Mention(start, end, tuple(w for _, w in words), role, initial)
-        if self.mentions and self._joins(self.mentions[-1], start):
-            head = self.mentions.pop()
-            mention = Mention(head.start, end, head.words + mention.words, head.role)
-        self.mentions.append(mention)
+        organization = not ORGANIZATION.isdisjoint(words[low:high])
+        role = ""
+        if not organization or words[high - 1] not in ORGANIZATION:
+            for i in range(high - 2, low - 1, -1):
+                if _is_role(words[i]):
+                    role, low = words[i], i + 1
+                    break
+        start, end = offset + spans[low][0], offset + spans[high - 1][1]
+        single = high - low == 1
+        if single:
+            organization = organization or (end - start < 6 and run[spans[low][0] : spans[low][1]].isupper())
+        if not self._stands_alone(start, end, words[low] if single else ""):
+            return
+        initial = single and not role and self._is_initial(start)
+        self._append(Mention(start, end, tuple(words[low:high]), role, initial, organization))
 
-    def _is_dateline(self, end: int) -> bool:
-        return _DATELINE.match(self.text, end) is not None
+    def _stands_alone(self, start: int, end: int, word: str) -> bool:
+        """Whether a run is a name: no role, initial, German noun (`word` is a single word's), dateline or party."""
+        before = self.text[max(0, start - 9) : start]
+        if word and (len(word) < 2 or _is_role(word) or (self._german and _GERMAN_ARTICLE.search(before))):
+            return False
+        if "(" in before[-4:]:
+            return False
+        return not ((start == 0 or before[-1] == "\n") and _DATELINE.match(self.text, end))
+
+    def _is_initial(self, start: int) -> bool:
+        before = self.text[max(0, start - 4) : start]
+        if before[-1:] != " " and before[-1:] in _OPENING:
+            return True
+        before = before.rstrip(_OPENING)
+        return not before or before[-1] in _SENTENCE_ENDS
+
+    def _append(self, mention: Mention) -> None:
+        if self.mentions and self._joins(self.mentions[-1], mention.start):
+            head = self.mentions.pop()
+            mention = Mention(
+                head.start, mention.end, head.words + mention.words, head.role, organization=True
+            )
+        self.mentions.append(mention)
 
     def _joins(self, before: Mention, start: int) -> bool:
         return (
             start - before.end < 10
-            and before.words[-1].lower() in ORGANIZATION
+            and before.words[-1] in ORGANIZATION
             and _JOINT.fullmatch(self.text, before.end, start) is not None
         )
 
     def _group(self) -> list[Entity]:
-        keys = [tuple(_plain(w) for w in m.words) for m in self.mentions]
         full: dict[tuple[str, ...], Entity] = {}
         partial: dict[str, Entity] = {}
-        for key, mention in zip(keys, self.mentions, strict=True):
+        for mention in self.mentions:
+            key = mention.words
             if len(key) < 2 or key in full:
                 continue
             full[key] = entity = Entity(mention)
@@ -174,7 +200,8 @@ class NameIndex:
                 ):
                     partial.setdefault(word, entity)
         found: list[Entity] = []
-        for key, mention in zip(keys, self.mentions, strict=True):
+        for mention in self.mentions:
+            key = mention.words
             one = full.get(key) or partial.get(key[0])
             if one is None:
                 one = partial[key[0]] = Entity(mention)
@@ -185,15 +212,6 @@ class NameIndex:
         return found
 
 
-def _split_role(words: list[tuple[int, str]]) -> tuple[str, list[tuple[int, str]]]:
-    """The last title in a run, and the name behind it."""
-    if words and _plain(words[-1][1]) not in ORGANIZATION:
-        for i in range(len(words) - 2, -1, -1):
-            if _is_role(words[i][1]):
-                return _plain(words[i][1]), words[i + 1 :]
-    return "", words
-
-
 def resolve_name(index: NameIndex, name: str) -> Speaker | None:
     """The person or organization of the article that `name` means, as the article names it; None if it does not.
 
@@ -202,7 +220,7 @@ def resolve_name(index: NameIndex, name: str) -> Speaker | None:
     wanted = _name_words(name.split(",")[0].split("(")[0])
     best: tuple[int, Entity] | None = None
     for i, mention in enumerate(index.mentions):
-        have = {_plain(w) for w in mention.words}
+        have = set(mention.words)
         if wanted and (have <= wanted or wanted <= have):
             score = 2 * len(have & wanted) - len(have ^ wanted)
             if best is None or score > best[0]:

@@ -154,9 +154,7 @@ class Phrases:
         if noun in WRITINGS:
             return self._names.entity(index)
         end = mention.end + match.end()
-        entity = Entity(Mention(mention.start, end, (*mention.words, noun)))
-        entity.organization = True
-        return entity
+        return Entity(Mention(mention.start, end, (*mention.words, noun), organization=True))
 
     # -- before a verb: `Ana Ruiz, the mayor, said`
 

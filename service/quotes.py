@@ -62,7 +62,10 @@ class _Piece(NamedTuple):
 
 
 # Apostrophes inside words never match; others are told from single quotation marks by what stands around them.
-_MARK = re.compile(r"''|``|‘‘|’’|[\"“”„‟＂«»「」『』《》〈〉‹›‘‚]|(?<!\w)['’]|['’](?!\w)")
+_MARK = re.compile(
+    r"[\"“”„‟＂«»「」『』《》〈〉‹›‘‚'’`]"
+    r"(?:(?<=')'|(?<=`)`|(?<=‘)‘|(?<=’)’|(?<!['’`])|(?<=['’])(?:(?<!\w.)|(?!\w)))"
+)
 _CLOSERS = {
     '"': ('"', "”", "“", "''"),
     "＂": ("＂",),

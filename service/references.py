@@ -41,7 +41,7 @@ class References:
             )
             if self.last.roles.intersection(roles):
                 best_score += 6
-        for i in list(self._names.between(max(0, at - _REACH), at))[-_MAX_CANDIDATES:]:
+        for i in self._names.between(max(0, at - _REACH), at)[-_MAX_CANDIDATES:]:
             if i in self.quoted:
                 continue
             mention, entity = self._names.mentions[i], self._names.entity(i)

@@ -24,8 +24,8 @@ from service.references import References
 __all__ = ["NameIndex", "attribute", "resolve_name", "same_person"]
 
 _SENTENCE_END = re.compile(
-    r"(?<!\b[A-Z])(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bJr)(?<!\bMrs)(?<!\bRep)(?<!\bSen)(?<!\bGov)(?<!\bGen)"
-    r"(?<!\bLt)(?<!\bCol)[.!?…][)\]”\"’'»“]?(?=\s+[^\Wa-z\d_])|[。！？؟]|\n"
+    r"[.!?…。！？؟\n](?:(?<=[。！？؟\n])|(?<!\b[A-Z].)(?<!\b(?:Mr|Ms|Dr|St|Jr|Lt).)(?<!\b(?:Mrs|Rep|Sen|Gov|Gen|Col).)"
+    r"[)\]”\"’'»“]?(?=\s+[\"“«„'‘(\[]?[^\Wa-z\d_]))"
 )
 # A verb of saying is sought this far before and behind a quotation, in characters.
 _REACH = 400
@@ -111,9 +111,10 @@ class _Attribution:
         lead = text[q.outer_end : q.outer_end + 3].lstrip()[:1]
         if last == "." and lead not in ",—–-":
             return UNKNOWN
+        end = min(end, following_start)
         stop = _SENTENCE_END.search(text, q.outer_end, end)
         limit = stop.start() if stop else end
-        tokens = self._phrases.tokens(q.outer_end, min(limit, following_start))
+        tokens = self._phrases.tokens(q.outer_end, limit)
         if last in ",?!…—–-" or lead in (",", "—", "–", "-"):
             return self._direct(tokens, q.outer_end, limit)
         return self._trailing(tokens, limit)
