@@ -591,8 +591,26 @@ async def test_a_folder_that_cannot_be_made_means_memory(
         assert await store.expires_in("key") is not None
         await store.delete("key")
         assert not await store.exists("key")
+        await store.set("other", b"value")
+        await store.delete_all()
+        assert not await store.exists("other")
         assert store.problem is not None
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+async def test_damage_while_running_that_cannot_be_set_aside_means_memory(path: Path) -> None:
+    async with opened(path) as store:
+        for number in range(200):
+            await store.set(f"key {number}", bytes(4 * KIB))
+    path.with_name("cache.db.lock").mkdir()
+    async with opened(path) as store:
+        await store.get("key 1")
+        os.truncate(path, 8 * KIB)
+        assert None in [await store.get(f"key {number}") for number in range(200)]
+        await store.set("after", b"value")
+        assert await store.get("after") == b"value"
+        assert store.problem is not None
+    assert "cache.db.damaged-1" not in files_beside(path)
 
 
 FULL_DISK = """

@@ -112,7 +112,8 @@ def test_an_input_is_data_whatever_it_holds(tmp_path_factory: pytest.TempPathFac
 
 
 def test_a_line_with_only_a_tag_leaves_no_blank_line(tmp_path: Path) -> None:
-    body = "<|user|>\n\nOne\n{% if text %}\n  {% for w in text %}\n- {{ w }}\n  {% endfor %}\n{% endif %}\n\nTwo\n\n"
+    loop = "{% if text %}\n  {% for word in text %}\n- {{ word }}\n  {% endfor %}\n{% endif %}"
+    body = f"<|user|>\n\nOne\n{loop}\n\nTwo\n\n"
     (message,) = load_with(tmp_path, body=body).get("brief").render(text=["a", "b"])
     assert message.content == "One\n- a\n- b\n\nTwo"
 
@@ -274,7 +275,7 @@ def test_a_fence_is_never_in_the_text_and_always_the_same(text: str) -> None:
 
 
 def test_a_text_that_quotes_its_own_digest_gets_a_longer_fence() -> None:
-    # The number was searched for, so that the first 8 digits of the text's digest stand among those before it.
+    # The number was searched for, so that the first 8 digits of the digest stand in the text.
     text = "".join(hashlib.sha256(str(n).encode()).hexdigest() for n in range(2000)) + " 10354"
     token = hashlib.sha256(text.encode()).hexdigest()
     assert token[:8] in text
