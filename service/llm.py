@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import re
-from email.utils import parsedate_to_datetime
-from time import time
 from typing import Literal, NoReturn, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -23,37 +20,20 @@ from msgspec import Struct
 
 from service.catalogue import Sampling, StructuredOutput
 from service.errors import (
-    LLMAuthenticationError,
     LLMConnectionError,
-    LLMContextLengthError,
     LLMError,
-    LLMModelNotFoundError,
-    LLMRateLimitedError,
     LLMRequestError,
     LLMResponseError,
-    LLMServerError,
     LLMTimeoutError,
-    LLMUnsupportedError,
 )
 from service.models import Message
+from service.provider_errors import error_of_status, is_about_context_length
 
 FinishReason: TypeAlias = Literal["stop", "length", "refusal", "content_filter"]
 
 _CONNECT_TIMEOUT_S = 5.0
 _STRUCTURED: tuple[StructuredOutput, ...] = ("json_schema", "json_object", "none")
-_CONTEXT_LENGTH = re.compile(
-    r"context_length_exceeded|exceed_context_size|context (?:length|window|size)|prompt is too long"
-    r"|too many (?:input )?tokens|input token count|tokens. must be <=|too large for model",
-    re.IGNORECASE,
-)
-_UNSUPPORTED = re.compile(r"unsupported|not support|unknown_parameter|unrecognized")
-_STATUS_KINDS: dict[int, tuple[type[LLMError], str]] = {
-    401: (LLMAuthenticationError, "does not accept the API key"),
-    403: (LLMAuthenticationError, "does not accept the API key"),
-    404: (LLMModelNotFoundError, "does not know the model, or its base URL is wrong"),
-    408: (LLMTimeoutError, "gave up waiting"),
-}
-_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+_UNSENDABLE = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, UnicodeError)
 
 
 class OutputSchema(Struct, frozen=True, kw_only=True):
@@ -231,7 +211,7 @@ class OpenAILLM:
                 if simpler is None:
                     _raise_mapped(exc)
                 dialect = simpler
-            except (openai.OpenAIError, httpx2.HTTPError, OSError) as exc:
+            except (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as exc:
                 _raise_mapped(exc)
             else:
                 self._dialects[request.model] = dialect
@@ -282,7 +262,7 @@ def _response_format(output: OutputSchema, kind: StructuredOutput) -> dict[str, 
 
 def _without_rejected(dialect: _Dialect, request: ChatRequest, error: str) -> _Dialect | None:
     """The dialect without what `error` complains about; None if it is about nothing that can be left out."""
-    if _CONTEXT_LENGTH.search(error):
+    if is_about_context_length(error):
         return None
     if re.search(r"max_(?:completion_)?tokens", error) and len(dialect.token_limit) > 1:
         return msgspec.structs.replace(dialect, token_limit=dialect.token_limit[1:])
@@ -301,7 +281,7 @@ def _without_rejected(dialect: _Dialect, request: ChatRequest, error: str) -> _D
 def _read_reply(content: bytes, model: str) -> ChatReply:
     try:
         completion = _decoder.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise LLMResponseError("the provider answered with something other than a chat completion") from exc
     if not completion.choices:
         raise LLMResponseError("the provider's answer holds no choice")
@@ -332,8 +312,11 @@ def _read_usage(usage: _CompletionUsage | None) -> TokenUsage | None:
 
 def _raise_mapped(exc: Exception) -> NoReturn:
     mapped = map_error(exc)
-    # Providers echo prompts and keys in their messages, and a logged traceback prints those of causes too.
-    exc.args = (type(exc).__name__,)
+    # Providers echo prompts in their messages, and the transport the key; a logged traceback prints them all.
+    link: BaseException | None = exc
+    while link is not None:
+        link.args = (type(link).__name__,)
+        link = link.__cause__ or link.__context__
     raise mapped from exc
 
 
@@ -344,6 +327,10 @@ def map_error(exc: Exception) -> LLMError:
     """
     if isinstance(exc, openai.APIStatusError):
         return _map_status(exc)
+    if isinstance(exc.__cause__ or exc, _UNSENDABLE):
+        return LLMRequestError(
+            "the request cannot be sent: wrong characters in it, in the API key or base URL"
+        )
     if isinstance(exc, (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)):
         return LLMTimeoutError("the provider did not answer in time")
     if isinstance(exc, (openai.APIConnectionError, httpx2.HTTPError, OSError)):
@@ -352,42 +339,11 @@ def map_error(exc: Exception) -> LLMError:
 
 
 def _map_status(exc: openai.APIStatusError) -> LLMError:
-    status = exc.status_code
-    codes = [c for c in (exc.code, exc.type) if isinstance(c, str) and _IDENTIFIER.fullmatch(c)]
-    kind, problem = _kind_of_status(status, codes, _error_text(exc))
-    told = f"HTTP {status}" + (f", {codes[0]}" if codes else "")
-    return kind(f"the provider {problem} ({told})", retry_after_s=_retry_after_s(exc.response.headers))
-
-
-def _kind_of_status(status: int, codes: list[str], text: str) -> tuple[type[LLMError], str]:
-    if status in {400, 413, 422}:
-        if status == 413 or _CONTEXT_LENGTH.search(text):
-            return LLMContextLengthError, "finds the prompt too long for the model"
-        if _UNSUPPORTED.search(text):
-            return LLMUnsupportedError, "lacks something that the request used"
-    if status == 429 and "insufficient_quota" not in codes:
-        return LLMRateLimitedError, "throttles"
-    if status >= 500:
-        return LLMServerError, "failed"
-    return _STATUS_KINDS.get(status, (LLMRequestError, "refused the request"))
+    codes = [code for code in (exc.code, exc.type) if isinstance(code, str)]
+    return error_of_status(exc.status_code, codes, _error_text(exc), exc.response.headers)
 
 
 def _error_text(exc: openai.APIStatusError) -> str:
     """What the provider said, for recognizing it; short, since the rest may be the prompt."""
     body = exc.body if isinstance(exc.body, str) else json.dumps(exc.body, default=str)
     return body[:2000].lower()
-
-
-def _retry_after_s(headers: httpx2.Headers) -> float | None:
-    """Seconds to wait by `retry-after-ms`, or by `Retry-After` in seconds or as a date (RFC 9110)."""
-    for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
-        value = headers.get(name, "")
-        try:
-            seconds = float(value) * unit_s
-        except ValueError:
-            continue
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    try:
-        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time())
-    except (TypeError, ValueError, OverflowError):
-        return None

@@ -233,6 +233,11 @@ async def test_answer_that_does_not_end_is_left_when_its_time_is_up(
         await llm.complete(change(REQUEST, timeout_s=0.3))
 
 
+async def test_prompt_that_is_no_unicode_text_cannot_be_sent(llm: OpenAILLM) -> None:
+    with pytest.raises(errors.LLMRequestError):
+        await llm.complete(change(REQUEST, messages=(Message(role="user", content="\ud800"),)))
+
+
 async def test_server_that_is_not_there_is_a_connection_error() -> None:
     llm = OpenAILLM("http://127.0.0.1:9/v1")
     with pytest.raises(errors.LLMConnectionError):
@@ -328,6 +333,15 @@ async def test_error_tells_neither_article_nor_key(llm: OpenAILLM, mock_llm: Moc
     told = "".join(traceback.format_exception(caught.value))
     assert SECRET not in told
     assert "Veldmarsh" not in told
+
+
+@pytest.mark.parametrize("key", [f"{SECRET}\n", f"{SECRET}…"])
+async def test_key_that_cannot_be_sent_is_an_error_that_does_not_tell_it(mock_llm: MockLLM, key: str) -> None:
+    llm = OpenAILLM(mock_llm.base_url, key)
+    with pytest.raises(errors.LLMRequestError) as caught:
+        await llm.complete(REQUEST)
+    await llm.aclose()
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_key_is_sent_as_a_bearer_token(llm: OpenAILLM, mock_llm: MockLLM) -> None:

@@ -1,0 +1,80 @@
+"""What an LLM provider's error response means.
+
+Only its status, its error code and the time it asks to wait are passed on. Its own words are read to
+recognize what they are about and never repeated: they may quote the prompt or the key.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+
+from service.errors import (
+    LLMAuthenticationError,
+    LLMContextLengthError,
+    LLMError,
+    LLMModelNotFoundError,
+    LLMRateLimitedError,
+    LLMRequestError,
+    LLMServerError,
+    LLMTimeoutError,
+    LLMUnsupportedError,
+)
+
+# In the words of OpenAI, llama.cpp, vLLM, Ollama, Anthropic, Google, TGI and Mistral.
+_CONTEXT_LENGTH = re.compile(
+    r"context_length_exceeded|exceed_context_size|context (?:length|window|size)|prompt is too long"
+    r"|too many (?:input )?tokens|input token count|tokens. must be <=|too large for model",
+    re.IGNORECASE,
+)
+_UNSUPPORTED = re.compile(r"unsupported|not support|unknown_parameter|unrecognized", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+_KINDS: dict[int, tuple[type[LLMError], str]] = {
+    401: (LLMAuthenticationError, "does not accept the API key"),
+    403: (LLMAuthenticationError, "does not accept the API key"),
+    404: (LLMModelNotFoundError, "does not know the model, or its base URL is wrong"),
+    408: (LLMTimeoutError, "gave up waiting"),
+}
+
+
+def error_of_status(status: int, codes: Iterable[str], text: str, headers: Mapping[str, str]) -> LLMError:
+    """The error for a response of `status` (300 and up), its error codes, text and headers."""
+    named = [code for code in codes if _IDENTIFIER.fullmatch(code)]
+    kind, problem = _kind(status, named, text)
+    told = f"HTTP {status}" + (f", {named[0]}" if named else "")
+    return kind(f"the provider {problem} ({told})", retry_after_s=_retry_after_s(headers))
+
+
+def is_about_context_length(text: str) -> bool:
+    """Whether a provider says in `text` that prompt and answer do not fit the model's window."""
+    return _CONTEXT_LENGTH.search(text) is not None
+
+
+def _kind(status: int, codes: list[str], text: str) -> tuple[type[LLMError], str]:
+    if status in {400, 413, 422}:
+        if status == 413 or is_about_context_length(text):
+            return LLMContextLengthError, "finds the prompt too long for the model"
+        if _UNSUPPORTED.search(text):
+            return LLMUnsupportedError, "lacks something that the request used"
+    if status == 429 and "insufficient_quota" not in codes:
+        return LLMRateLimitedError, "throttles"
+    if status >= 500:
+        return LLMServerError, "failed"
+    return _KINDS.get(status, (LLMRequestError, "refused the request"))
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `retry-after-ms`, or by `Retry-After` in seconds or as a date (RFC 9110)."""
+    for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) * unit_s
+        except ValueError:
+            continue
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time())
+    except (TypeError, ValueError, OverflowError):
+        return None
