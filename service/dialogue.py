@@ -11,6 +11,10 @@ from service.passages import Passage
 _DASHES = "—–―"
 _OPENING = re.compile(r"[—–―]\s?(?=[^\W_]|[¿¡«„…])")
 _INNER = re.compile(r"(?<=\s)[—–―]|[—–―](?=\s|[.,;:!?]|\w)")
+_LEADING = re.compile(r"[\s.,;:]*")
+_INCISE = re.compile(
+    r"[,?!…][ \xa0](?P<verb>[a-zéèà]+)(?:-t)?(?:-(?:il|elle|ils|elles|je)\b|[ \xa0](?:[^\Wa-z\d_]|l[ea'’] ?))"
+)
 _WORD = re.compile(r"[^\W\d_]+")
 # Words that are frequent only where dialogue is printed with dashes, and those that are frequent where it is not.
 _HABIT = frozenset(
@@ -93,12 +97,20 @@ def _speeches(text: str, opening: re.Match[str], end: int) -> Iterator[tuple[int
     narration = False
     for dash in _INNER.finditer(text, start, end):
         if narration:
-            outer, start, narration = dash.start(), dash.end(), False
+            outer, start, narration = dash.start(), _LEADING.match(text, dash.end(), end).end(), False  # type: ignore[union-attr]
         elif _narrates(text[dash.end() : min(end, dash.end() + 60)]):
             yield outer, start, dash.start()
             narration = True
     if not narration:
-        yield outer, start, end
+        yield outer, start, _cut_incise(text, start, end)
+
+
+def _cut_incise(text: str, start: int, end: int) -> int:
+    """Where the speech ends in `Je viens, dit Pierre.`: French has no second dash before the narration."""
+    for match in _INCISE.finditer(text, start, end):
+        if match["verb"] in FRENCH_VERBS:
+            return match.start("verb") - 1 if text[match.start()] != "," else match.start()
+    return end
 
 
 def _narrates(words: str) -> bool:

@@ -142,7 +142,7 @@ elles ellos en enero entre er es esa ese esta estas este estos et even ever ever
 feb febrero februar february few finally first five follow for four freitag fri friday from full furthermore
 février für gegen gestern had has hasta have having he he's her here here's heute him his how however
 hundreds i i'm i've ich if ihr ihre il ils im image in including indeed instead into investigators is isn't
-it it's its jan januar january janvier je jeudi journalists jueves juillet juin jul juli julio july jun june
+it it's its januar january janvier je jeudi journalists jueves juillet juin jul juli julio july jun june
 juni junio just la las last later laut lawmakers lawyers le les less let let's leur leurs like likewise lo
 los lundi lunes mai mais many mar march mardi mars martes marzo may maybe mayo meanwhile mercredi might
 millions mit mittwoch miércoles mon monday montag more moreover morgen most much must my märz nach near

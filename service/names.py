@@ -23,7 +23,10 @@ from service.lexicon import (
 from service.models import Speaker
 
 # The class of first letters comes first: the engine then skips to the next one. `str.isupper` decides in the end.
-_FIRST = r"[^\W\d_a-zß-öø-ÿ]"
+_FIRST = (
+    r"[^\W\d_a-zß-öø-ÿāăąćčďđēęěğīįıķļłńņňōőœřśşšţťūůűųźżžșțа-яёђ-џґєіїα-ώ\u0590-\u109f\u0e00-\u0eff"
+    r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+)
 _ABBREVIATED = (
     r"(?:\.(?:(?<=\b[A-Z]\.)(?:[A-Z]\.)*+|(?<=\b(?:Mr|Ms|Mx|Dr|St|Ft|Lt|Jr|Sr)\.)"
     r"|(?<=\b(?:Mrs|Rep|Sen|Gov|Gen|Col|Maj|Sgt|Rev|Hon|Adm)\.)|(?<=\b(?:Reps|Sens|Capt|Prof|Atty|Cmdr)\.)))?+"
@@ -31,7 +34,6 @@ _ABBREVIATED = (
 _REST = rf"\w*+(?:(?:-|['’](?!s\b))\w++)*+{_ABBREVIATED}"
 _PARTICLE = r"(?:(?:de|la|le|los|las|del|della|der|den|van|von|zu|bin|ibn|al|el|di|da|dos|du|ben|abu|ter|ten)[ \xa0]){0,2}"
 _RUN = re.compile(rf"{_FIRST}(?<!\w\w){_REST}(?:[ \xa0]{_PARTICLE}{_FIRST}{_REST})*+")
-_WORD = re.compile(r"\S+")
 _OPENING = "\"“”'‘’«»„([ \xa0"
 _SENTENCE_ENDS = frozenset("\n.!?:;…•—–-")
 _DATELINE = re.compile(r"(?:, [\w.]{2,12})?(?: \([\w ]{2,20}\))?[ ]?(?:[—–]| - )")
@@ -130,10 +132,9 @@ class NameIndex:
         first = run.split(None, 1)[0]
         if len(first) == len(run) and first.lower() in COMMON:
             return
-        spans = [m.span() for m in _WORD.finditer(run)]
-        words = [run[a:b].strip(_STRIP).lower() for a, b in spans]
+        words = run.lower().replace(".", "").split()
         low, high = 0, len(words)
-        while low < high and (words[low] in COMMON or run[spans[low][0]].islower()):
+        while low < high and words[low] in COMMON:
             low += 1
         while low < high and words[high - 1] in COMMON:
             high -= 1
@@ -146,10 +147,11 @@ class NameIndex:
                 if _is_role(words[i]):
                     role, low = words[i], i + 1
                     break
-        start, end = offset + spans[low][0], offset + spans[high - 1][1]
+        start = offset + len(run) - len(run.split(None, low)[low]) if low else offset
+        end = offset + len(run.rsplit(None, len(words) - high)[0] if high < len(words) else run)
         single = high - low == 1
-        if single:
-            organization = organization or (end - start < 6 and run[spans[low][0] : spans[low][1]].isupper())
+        if single and not organization:
+            organization = end - start < 6 and self.text[start:end].isupper()
         if not self._stands_alone(start, end, words[low] if single else ""):
             return
         initial = single and not role and self._is_initial(start)

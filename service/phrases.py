@@ -31,7 +31,7 @@ from service.references import References
 UNKNOWN = Entity(Mention(0, 0, ("",)))
 Answer: TypeAlias = Entity | None
 
-_TOKEN = re.compile(r"\w++(?:['’-]\w++)*+|[,;:()]")
+_TOKEN = re.compile(r"\w++(?:['’]\w++)*+|[,;:()]")
 _OWNED = re.compile(
     rf"(?:['’]s?)?[ \xa0](?:\w+[ \xa0])?(?P<noun>{'|'.join(sorted(INSTITUTIONS | WRITINGS))})\b"
 )

@@ -256,9 +256,9 @@ def _role(text: str, piece: _Piece, words: str) -> Role:
     if len(words) > 120:
         return "speech"
     tokens = words.split()
-    before = text[max(0, piece.outer_start - 120) : piece.outer_start]
-    after = text[piece.outer_end : piece.outer_end + 80]
-    if _is_title(tokens, words, before):
+    before = text[max(0, piece.outer_start - 80) : piece.outer_start]
+    after = text[piece.outer_end : piece.outer_end + 60]
+    if not after.startswith((",", " —", " –")) and _is_title(tokens, words, before[-24:]):
         return "title"
     if (
         words[-1] in _TERMINAL

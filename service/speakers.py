@@ -20,6 +20,7 @@ from service.passages import Passage, find_paragraphs
 from service.phrases import UNKNOWN, Answer, Phrases, Token, is_saying
 from service.quotes import Quotation
 from service.references import References
+from service.uncased import UncasedNames
 
 __all__ = ["NameIndex", "attribute", "resolve_name", "same_person"]
 
@@ -58,6 +59,7 @@ class _Attribution:
         self._paragraphs = paragraphs
         self._starts = [p.start for p in paragraphs]
         self._references = References(names)
+        self._uncased = UncasedNames(names.text)
         self._phrases = Phrases(names, quotations, self._references)
         self._references.quoted = self._phrases.quoted
 
@@ -87,6 +89,9 @@ class _Attribution:
         before = self._sentence_start(start, q.outer_start)
         lead = self._phrases.tokens(before, q.outer_start)
         same_sentence = same and before == start
+        if self._uncased.applies(q.start):
+            uncased = self._uncased.find(start, q.outer_start, q.outer_end, min(end, following_start))
+            return uncased or self._references.last
         words = self._text[q.start : q.end].rstrip(_CLOSING)
         announced = bool(lead) and lead[-1].word in ",:" and not words.endswith(",")
         found: Answer = UNKNOWN
