@@ -178,12 +178,13 @@ class LocalLLMServer:
             if self._log_path is not None:
                 log = stack.enter_context(self._log_path.open("ab")).fileno()
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "service.local_llm", str(self._model)),
+                *(sys.executable, "-P", "-m", "service.local_llm", str(self._model)),
                 *("--port", self.base_url.rsplit(":", 1)[1].partition("/")[0]),
                 *("--context-tokens", str(self._context_tokens), "--threads", str(self._threads)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, "PYTHONPATH": _python_path()},
             )
 
 
@@ -194,6 +195,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                 signal_process()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), _STOP_S)
+
+
+def _python_path() -> str:
+    """Where the child finds this package, and not another `service` that lies in the current folder."""
+    own = str(Path(__file__).resolve().parents[1])
+    return os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH")]))
 
 
 def _usable_cpus() -> int:

@@ -83,6 +83,18 @@ async def test_prompt_over_its_window_is_refused_by_name(server: LocalLLMServer)
         await ask(server, "The tide comes in and the tide goes out. " * 1000)
 
 
+async def test_it_starts_in_a_folder_that_holds_another_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "service").mkdir()
+    (tmp_path / "service" / "__init__.py").write_text("raise SystemExit(1)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    server = LocalLLMServer(max_restarts=0)
+    await server.start()
+    await server.wait_ready(START_S)
+    await server.stop()
+
+
 async def test_it_wants_its_key_and_offers_no_more_than_it_must(server: LocalLLMServer) -> None:
     root = server.base_url.removesuffix("/v1")
     async with httpx2.AsyncClient(trust_env=False) as client:
