@@ -1,4 +1,4 @@
-"""Speech that a dash opens at a paragraph's start, as French, Spanish, Polish, Russian and others print dialogue."""
+"""Speech that a dash opens at a paragraph's start, as French, Spanish, Polish and Russian print dialogue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INCISE = re.compile(
     r"[,?!…][ \xa0](?P<verb>[a-zéèà]+)(?:-t)?(?:-(?:il|elle|ils|elles|je)\b|[ \xa0](?:[^\Wa-z\d_]|l[ea'’] ?))"
 )
 _WORD = re.compile(r"[^\W\d_]+")
-# Words that are frequent only where dialogue is printed with dashes, and those that are frequent where it is not.
+# Words of languages that print dialogue with dashes, and of those that do not.
 _HABIT = frozenset(
     [
         "que",
@@ -74,8 +74,8 @@ _VERBS = FRENCH_VERBS | SPANISH_VERBS | OTHER_VERBS
 def find_dialogue(text: str, paragraphs: Sequence[Passage]) -> Iterator[tuple[int, int, int]]:
     """Offsets (of the dash, of the first word, behind the last word) of every speech in such paragraphs.
 
-    A paragraph alternates between speech and narration at its dashes where the narration has a verb of saying;
-    other dashes belong to the speech. Nothing is found in languages that do not print dialogue in this way.
+    A paragraph alternates between speech and narration at its dashes where the narration has a verb of
+    saying; other dashes belong to the speech. Languages that do not print dialogue so have none.
     """
     opened = [p for p in paragraphs if text[p.start] in _DASHES]
     if not opened or not _has_habit(text):

@@ -1,4 +1,4 @@
-"""Words of several languages that tell what somebody said, and names from other words. Lower case, without dots."""
+"""Words of several languages that tell speech and names from the rest. Lower case, without dots."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ condemning denounced denouncing thanked cited quoted quotes expressed proclaimed
 assured assures riffed teased intoned counseled instructed ordered pleaded begged apologized snapped ranted
 gushed deadpanned implored advised advises reasoned marveled mentioned offers recounted reflected remembered
 remembers signaled speculated touted volunteered began fumed groused lectured scoffed screamed sighed vented
-jabbed ventured theorized guessed proposed proposes proposing recommended figured expects recommended saw
-finds found feared fears hopes hoped worried worries counselled apologised emphasised emphasises criticised
-crowed chuckled laughed texted emailed blogged messaged allowed pressed prodded swore sang
+jabbed ventured theorized guessed proposed proposes proposing recommended figured expects saw finds found
+feared fears hopes hoped worried worries counselled apologised emphasised emphasises criticised crowed
+chuckled laughed texted emailed blogged messaged allowed pressed prodded swore sang
 """
 )
 
@@ -159,7 +159,7 @@ tomorrow tonight too toward towards tue tuesday two tú um un una unas und under
 up updated upon us usted vendredi vers very via video viernes vom von vor voters vous was watch we we're wed
 wednesday well wenn wer were what what's when where whether which while who whom whose why wie will wir with
 within without witnesses wo would während y yes yesterday yet yo you you're your zum zur zwischen über
-republicans democrats americans europeans conservatives liberals photos getty reuters/ap
+republicans democrats americans europeans conservatives liberals photos getty
 """
 )
 # Titles and offices: stand before a name and are not part of it.
@@ -176,8 +176,8 @@ mrs ms mx nominee officer pollster premier première president presidenta presid
 prosecutor präsident präsidentin président présidente rabbi rep reporter representative reps republican rev
 reverend secretary sen senator senators sens sergeant señor señora sgt sheriff sir sister speaker spokesman
 spokesperson spokeswoman sr sra strategist treasurer vice-president writer host anchor columnist
-correspondent producer chef founder co-founder executive vice-chairman undersecretary supervisor
-state-senator sergeant-major anwalt dr. supreme
+correspondent producer chef founder co-founder executive vice-chairman undersecretary supervisor anwalt
+supreme
 """
 )
 MALE_ROLES = _words(
@@ -198,11 +198,10 @@ james john robert michael william david richard joseph thomas charles christophe
 mark donald steven steve paul andrew joshua kenneth kevin brian george timothy ronald edward jason jeffrey
 jeff ryan jacob gary nicholas eric jonathan stephen larry justin scott brandon benjamin ben samuel gregory
 frank alexander raymond patrick jack dennis jerry tyler aaron jose adam nathan henry peter zachary kyle
-walter harry jeremy ethan carl keith roger bernie barack mitt mike bill bob jim joe tom tim ted marco chris
-dan dave jeb newt rand lindsey vladimir hans klaus jürgen stefan wolfgang olaf friedrich markus uwe jean
-pierre michel jacques françois emmanuel luc louis nicolas laurent philippe carlos juan luis jorge pedro
-miguel antonio josé manuel javier francisco diego pablo jan piotr tomasz andrzej ivan sergej dmitri oleg
-ahmed mohammed muhammad ali omar hassan kenji hiroshi takashi
+walter harry jeremy ethan carl keith roger mike bill bob jim joe tom tim ted chris dan dave hans klaus
+jürgen stefan wolfgang olaf friedrich markus uwe jean pierre michel jacques françois luc louis nicolas
+laurent philippe carlos juan luis jorge pedro miguel antonio josé manuel javier francisco diego pablo jan
+piotr tomasz andrzej ivan sergej dmitri oleg ahmed mohammed muhammad ali omar hassan kenji hiroshi takashi
 """
 )
 FEMALE_NAMES = _words(
@@ -210,16 +209,16 @@ FEMALE_NAMES = _words(
 mary patricia jennifer linda elizabeth barbara susan jessica sarah karen lisa nancy betty margaret sandra
 ashley kimberly emily donna michelle carol amanda dorothy melissa deborah debbie stephanie rebecca sharon
 laura cynthia kathleen amy angela shirley anna brenda pamela emma nicole helen samantha katherine christine
-debra rachel carolyn janet catherine maria heather diane ruth julie olivia joyce virginia hillary carly
-nikki kellyanne sally jane jill kate katie ann anne alice megan elena ursula annalena sabine petra monika
-claudia marie sophie camille claire isabelle nathalie valérie brigitte carmen ana lucía isabel pilar marta
-rosa katarzyna agnieszka olga natalia irina fatima aisha leila yuki keiko
+debra rachel carolyn janet catherine maria heather diane ruth julie olivia joyce virginia sally jane jill
+kate katie ann anne alice megan elena ursula sabine petra monika claudia marie sophie camille claire
+isabelle nathalie valérie brigitte carmen ana lucía isabel pilar marta rosa katarzyna agnieszka olga natalia
+irina fatima aisha leila yuki keiko
 """
 )
 ADVERBS = _words(
     """
-also then later again once even now just recently further a t hat habe hatte auch dann weiter ha había ont avait aussi
-simply weiterhin
+also then later again once even now just recently further a t hat habe hatte auch dann weiter ha había ont
+avait aussi simply weiterhin
 """
 )
 PHRASAL = _words("shot fired hit went pushed punched snapped")
@@ -233,7 +232,7 @@ friday saturday sunday yesterday today recently in a an the news twitter faceboo
 conference
 """
 )
-# A possessive before one of these speaks as an institution ("Ruiz's office"), before one of the second set as itself.
+# What belongs to somebody and speaks as an institution ("Ruiz's office"), or as its owner ("Ruiz's letter").
 INSTITUTIONS = _words("office campaign administration team department ministry government staff board")
 WRITINGS = _words(
     "email letter statement tweet book post memoir speech website memo note message filing essay column"
@@ -262,7 +261,7 @@ media ministerio ministerium ministry ministère museum nations navy network new
 organization pac parliament partei parti partido partners party plc police polizei post press radio report
 school senate service services society states systems team technologies television times tribune tv union
 universidad university universität université verband watch motors electric mills initiative trust project
-action america international headquarters crossroads times/cbs street exchange
+action america international headquarters crossroads street exchange
 """
 )
 

@@ -1,7 +1,7 @@
 """Names of persons and organizations as they stand in a text.
 
-No dictionary of names: a name is a run of capitalized words that is not just a sentence's first word, a title, a
-month or a common role. Different forms of one name ("John Kirby", "Kirby", "Mr. Kirby") are one `Entity`.
+No dictionary of names: a name is a run of capitalized words that is not just a sentence's first word, a
+title, a month or a common role. Different forms of one name ("Ana Ruiz", "Ruiz", "Ms. Ruiz") are one `Entity`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from service.lexicon import (
 )
 from service.models import Speaker
 
-# The class of first letters comes first: the engine then skips to the next one. `str.isupper` decides in the end.
+# A pattern that begins with a class lets the engine skip ahead; `str.isupper` decides in the end.
 _FIRST = (
     r"[^\W\d_a-zß-öø-ÿāăąćčďđēęěğīįıķļłńņňōőœřśşšţťūůűųźżžșțа-яёђ-џґєіїα-ώ\u0590-\u109f\u0e00-\u0eff"
     r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
@@ -32,7 +32,10 @@ _ABBREVIATED = (
     r"|(?<=\b(?:Mrs|Rep|Sen|Gov|Gen|Col|Maj|Sgt|Rev|Hon|Adm)\.)|(?<=\b(?:Reps|Sens|Capt|Prof|Atty|Cmdr)\.)))?+"
 )
 _REST = rf"\w*+(?:(?:-|['’](?!s\b))\w++)*+{_ABBREVIATED}"
-_PARTICLE = r"(?:(?:de|la|le|los|las|del|della|der|den|van|von|zu|bin|ibn|al|el|di|da|dos|du|ben|abu|ter|ten)[ \xa0]){0,2}"
+_PARTICLE = (
+    r"(?:(?:de|la|le|los|las|del|della|der|den|van|von|zu|bin|ibn|al|el|di|da|dos|du|ben|abu|ter|ten)"
+    r"[ \xa0]){0,2}"
+)
 _RUN = re.compile(rf"{_FIRST}(?<!\w\w){_REST}(?:[ \xa0]{_PARTICLE}{_FIRST}{_REST})*+")
 _OPENING = "\"“”'‘’«»„([ \xa0"
 _SENTENCE_ENDS = frozenset("\n.!?:;…•—–-")
@@ -46,9 +49,9 @@ _STRIP = "'’\"“”.,;:()[]"
 
 
 class Mention(NamedTuple):
-    """One place where a name stands, `text[start:end]`, without the titles before it, of which `role` is the last.
+    """One place where a name stands, `text[start:end]`, without titles; `role` is the last title before it.
 
-    `words` are its words in lower case; `initial` tells that its one word stands where any word is capitalized.
+    `words` are its words in lower case; `initial` tells that its one word stands where any is capitalized.
     """
 
     start: int
@@ -158,7 +161,7 @@ class NameIndex:
         self._append(Mention(start, end, tuple(words[low:high]), role, initial, organization))
 
     def _stands_alone(self, start: int, end: int, word: str) -> bool:
-        """Whether a run is a name: no role, initial, German noun (`word` is a single word's), dateline or party."""
+        """Whether a run is a name: no dateline or party; a single `word` no role or German noun."""
         before = self.text[max(0, start - 9) : start]
         if word and (len(word) < 2 or _is_role(word) or (self._german and _GERMAN_ARTICLE.search(before))):
             return False
@@ -215,11 +218,11 @@ class NameIndex:
 
 
 def resolve_name(index: NameIndex, name: str) -> Speaker | None:
-    """The person or organization of the article that `name` means, as the article names it; None if it does not.
+    """The person or organization that `name` means, as the article names it; None if it does not.
 
     `name` may carry titles and descriptions ("John Kirby, White House spokesman"); its case does not matter.
     """
-    wanted = _name_words(name.split(",")[0].split("(")[0])
+    wanted = _name_words(re.split(r"[,(]", name, maxsplit=1)[0])
     best: tuple[int, Entity] | None = None
     for i, mention in enumerate(index.mentions):
         have = set(mention.words)
@@ -231,7 +234,7 @@ def resolve_name(index: NameIndex, name: str) -> Speaker | None:
 
 
 def same_person(a: Speaker, b: Speaker) -> bool:
-    """Whether two speakers of one article are the same: same place, or one name's words are part of the other's."""
+    """Whether two speakers of one article are the same: one name's words are all in the other's."""
     if (a.start, a.end) == (b.start, b.end):
         return True
     first, second = _name_words(a.name), _name_words(b.name)

@@ -37,6 +37,8 @@ _OWNED = re.compile(
 )
 _POSSESSIVE = ("'s", "’s", "' ", "’ ")
 _PUNCTUATION = ",;:()"
+# What may follow a name that an apposition explains.
+_APPOSITION = frozenset(",(-—–")
 _LOOK_BACK = 24
 
 
@@ -55,6 +57,10 @@ def is_saying(tokens: Sequence[Token], index: int) -> bool:
     if token.low in VERBS:
         return not token.word[0].isupper()
     return token.low in PHRASAL and index + 1 < len(tokens) and tokens[index + 1].low in PHRASAL_PARTICLES
+
+
+def _is_passed_over(word: str) -> bool:
+    return word in AUXILIARIES or word in TIME_WORDS or word.endswith("ly")
 
 
 class Phrases:
@@ -144,7 +150,7 @@ class Phrases:
         return self._text[mention.end : mention.end + 2] in _POSSESSIVE
 
     def _institution(self, index: int) -> Entity | None:
-        """The institution or the owner that speaks in "Ruiz's office", "the Ruiz campaign", "Ruiz's statement"."""
+        """What speaks in "Ruiz's office" and "the Ruiz campaign", and who does in "Ruiz's letter"."""
         mention = self._names.mentions[index]
         following = self._text[mention.end : mention.end + 40]
         match = _OWNED.match(following)
@@ -161,9 +167,7 @@ class Phrases:
     def subject(self, tokens: Sequence[Token], start: int) -> Answer:
         """Who does what the verb behind `tokens` says; `tokens` start at `start`, at most one sentence."""
         words = list(tokens)
-        while words and (
-            words[-1].low in AUXILIARIES or words[-1].low.endswith("ly") or words[-1].low in TIME_WORDS
-        ):
+        while words and _is_passed_over(words[-1].low):
             words.pop()
         if not words:
             return UNKNOWN
@@ -175,26 +179,22 @@ class Phrases:
         if last.low in PRONOUNS:
             return self._references.resolve(last.low, (), last.start)
         mentions = self.mentions(start, last.end)
-        if not mentions:
-            return self._role(words)
-        closest = self._names.mentions[mentions[-1]]
-        if (
-            closest.end >= last.end
-            and not self.is_attribute(closest, start)
-            and self._may_speak(mentions[-1])
-        ):
-            return self._names.entity(mentions[-1])
+        adjacent = self._adjacent(mentions, last, start)
+        return self._noun_phrase(words, mentions, start) if adjacent is UNKNOWN else adjacent
+
+    def _adjacent(self, mentions: Sequence[int], last: Token, start: int) -> Answer:
+        """The name right before the verb, or before the apposition that a comma ends there."""
+        heads = [i for i in mentions if not self.is_attribute(self._names.mentions[i], start)]
+        if not heads:
+            return UNKNOWN
+        if self._names.mentions[heads[-1]].end >= last.end and self._may_speak(heads[-1]):
+            return self._names.entity(heads[-1])
         if last.word in ",)":
-            for i in mentions:
-                mention = self._names.mentions[i]
-                if self._text[mention.end : mention.end + 2].strip()[:1] in (
-                    ",",
-                    "(",
-                    "-",
-                    "—",
-                ) and not self.is_attribute(mention, start):
+            for i in heads:
+                end = self._names.mentions[i].end
+                if self._text[end : end + 2].strip()[:1] in _APPOSITION:
                     return self._names.entity(i)
-        return self._noun_phrase(words, mentions, start)
+        return UNKNOWN
 
     def _noun_phrase(self, words: Sequence[Token], mentions: Sequence[int], start: int) -> Answer:
         for i in mentions:

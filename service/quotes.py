@@ -1,7 +1,7 @@
 """Quotations of an article, found by their marks.
 
-One pass over the marks with a short stack of those that are open. A mark that is never closed yields nothing and
-hides nothing behind it.
+One pass over the marks with a short stack of those that are open. A mark that is never closed yields nothing
+and hides nothing behind it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Role: TypeAlias = Literal["speech", "fragment", "title", "scare"]
 class Quotation(NamedTuple):
     """Words in quotation marks.
 
-    `text[start:end]` are the words, `text[outer_start:outer_end]` includes the marks. A quotation that runs over
-    paragraphs is one `Quotation` for each; all but the first are `continued`. `depth` is 0 for a quotation that
-    stands in no other one.
+    `text[start:end]` are the words, `text[outer_start:outer_end]` includes the marks. A quotation that runs
+    over paragraphs is one `Quotation` for each; all but the first are `continued`. `depth` is 0 for one that
+    stands in no other.
 
-    Roles: `speech` is somebody's sentence or clause; `fragment` some words of it inside a sentence of the article;
-    `title` the name of a work, a law, a slogan; `scare` a word that the article holds at a distance.
+    Roles: `speech` is somebody's sentence or clause; `fragment` some words of one inside the article's own
+    sentence; `title` the name of a work, a show, a law; `scare` a word that the article holds at a distance.
     """
 
     start: int
@@ -61,7 +61,7 @@ class _Piece(NamedTuple):
     continued: bool = False
 
 
-# Apostrophes inside words never match; others are told from single quotation marks by what stands around them.
+# Apostrophes inside words never match; others are told from single marks by what stands around them.
 _MARK = re.compile(
     r"[\"“”„‟＂«»「」『』《》〈〉‹›‘‚'’`]"
     r"(?:(?<=')'|(?<=`)`|(?<=‘)‘|(?<=’)’|(?<!['’`])|(?<=['’])(?:(?<!\w.)|(?!\w)))"
@@ -179,7 +179,7 @@ class _Scan:
         return None
 
     def _reaches(self, opened: _Mark, mark: _Mark) -> bool:
-        """Whether a quotation may run from `opened` to `mark`: in one paragraph, over its lines, or into the next."""
+        """Whether a quotation may run so far: in one paragraph, over its lines, or into the next one."""
         between = mark.paragraph - opened.paragraph
         if between == 0:
             return True
@@ -207,14 +207,13 @@ class _Scan:
         if first != last and self._blank_line(first, last):
             end, start = self._paragraphs[first].end, self._paragraphs[last].start
             self._pieces.append(_Piece(opened.mark.start, opened.mark.end, end, end, opened.continued))
-            self._pieces.append(_Piece(start, start, mark.start, mark.end, True))
-        else:
+    XX
             self._pieces.append(
                 _Piece(opened.mark.start, opened.mark.end, mark.start, mark.end, opened.continued)
             )
 
     def _leave_paragraph(self, mark: _Mark) -> bool:
-        """Drop marks left open in earlier paragraphs; True if `mark` takes up one of them in the next paragraph."""
+        """Drop marks left open in earlier paragraphs; True if `mark` takes one of them up in the next."""
         stale = [o for o in self._stack if o.mark.paragraph != mark.paragraph]
         if not stale:
             return False
@@ -230,7 +229,7 @@ class _Scan:
 
 
 def _arrange(text: str, pieces: list[_Piece]) -> list[Quotation]:
-    """Quotations from `pieces`: in order, trimmed, with depth and role; empty and crossing ones are left out."""
+    """Quotations in order, trimmed, with depth and role; empty and crossing ones are left out."""
     found: list[Quotation] = []
     ends: list[int] = []
     for piece in sorted(pieces, key=lambda p: (p.outer_start, -p.outer_end)):
@@ -253,18 +252,18 @@ def _arrange(text: str, pieces: list[_Piece]) -> list[Quotation]:
 def _role(text: str, piece: _Piece, words: str) -> Role:
     if text[piece.outer_start] in "《〈":
         return "title"
-    if len(words) > 120:
+    if len(words) > 120 or text[piece.outer_start] in "—–―":
         return "speech"
     tokens = words.split()
     before = text[max(0, piece.outer_start - 80) : piece.outer_start]
     after = text[piece.outer_end : piece.outer_end + 60]
-    if not after.startswith((",", " —", " –")) and _is_title(tokens, words, before[-24:]):
+    attributed = after.startswith(",") and has_saying(after)
+    if not attributed and _is_title(tokens, words, before[-24:]):
         return "title"
-    if (
-        words[-1] in _TERMINAL
-        or len(tokens) > 4
-        or (len(tokens) == 1 and len(words) > 12 and not words.isascii())
-    ):
+    # Few scripts without spaces have sentences shorter than this.
+    unspaced = len(tokens) == 1 and len(words) > 12 and not words.isascii()
+    announced = before.rstrip().endswith(":")
+    if attributed or announced or unspaced or words[-1] in _TERMINAL or len(tokens) > 4:
         return "speech"
     if has_saying(before) or has_saying(after):
         return "fragment"

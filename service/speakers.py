@@ -1,9 +1,9 @@
 """Who said a quotation, from the words around it.
 
-In this order: an attribution behind the quotation (`," Ana Ruiz said`, `," said Ana Ruiz`), one before it in its
-sentence (`Ana Ruiz said that "`), the speaker of the quotation before it in the same paragraph, the subject of the
-sentence or paragraph before it. Pronouns and roles stand for the best fitting name before them. Where only an
-unnamed source speaks there is no speaker.
+In this order: an attribution behind the quotation (`," Ana Ruiz said`, `," said Ana Ruiz`), one before it in
+its sentence (`Ana Ruiz said that "`), the speaker of the quotation before it in the same paragraph, the
+subject of the sentence or paragraph before it. Pronouns and roles stand for the best fitting name before
+them. Where only an unnamed source speaks there is no speaker.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class _Attribution:
         return UNKNOWN
 
     def _trailing(self, tokens: Sequence[Token], limit: int) -> Answer:
-        """`, said Ana Ruiz` or `, Ana Ruiz said` at the end of a sentence that goes on behind its quotation."""
+        """`, said Ana Ruiz` or `, Ana Ruiz said` at the end of a sentence that goes on behind."""
         if tokens and is_saying(tokens, 0) and tokens[0].low not in PARTICIPLES:
             return self._phrases.behind(tokens[1:], limit)
         for i in range(len(tokens) - 1, 0, -1):

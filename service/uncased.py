@@ -1,6 +1,6 @@
 """Names next to quotations in scripts without capital letters: Japanese and Arabic, basic patterns.
 
-A Japanese name is what stands before a title or a polite suffix and a topic particle; an Arabic one what stands
+A Japanese name is what stands before a title or polite suffix and a particle; an Arabic one what stands
 between a verb of saying and the quotation, without offices.
 """
 
