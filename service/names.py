@@ -1,7 +1,7 @@
 """Names of persons and organizations as they stand in a text.
 
 No dictionary of names: a name is a run of capitalized words that is not just a sentence's first word, a
-title, a month or a common role. Different forms of one name ("Ana Ruiz", "Ruiz", "Ms. Ruiz") are one `Entity`.
+title, a month or a common role. Different forms of one name ("Ana Ruiz", "Ms. Ruiz") are one `Entity`.
 """
 
 from __future__ import annotations

@@ -203,14 +203,14 @@ class _Scan:
         return False
 
     def _close(self, opened: _Open, mark: _Mark) -> None:
+        outer, start, continued = opened.mark.start, opened.mark.end, opened.continued
         first, last = opened.mark.paragraph, mark.paragraph
         if first != last and self._blank_line(first, last):
-            end, start = self._paragraphs[first].end, self._paragraphs[last].start
-            self._pieces.append(_Piece(opened.mark.start, opened.mark.end, end, end, opened.continued))
-    XX
-            self._pieces.append(
-                _Piece(opened.mark.start, opened.mark.end, mark.start, mark.end, opened.continued)
-            )
+            end = self._paragraphs[first].end
+            self._pieces.append(_Piece(outer, start, end, end, continued))
+            outer = start = self._paragraphs[last].start
+            continued = True
+        self._pieces.append(_Piece(outer, start, mark.start, mark.end, continued))
 
     def _leave_paragraph(self, mark: _Mark) -> bool:
         """Drop marks left open in earlier paragraphs; True if `mark` takes one of them up in the next."""
