@@ -18,8 +18,9 @@ _Execute: TypeAlias = Callable[..., sqlite3.Cursor]  # `Connection.execute`
 _APPLICATION_ID: Final = 0x53666301  # "Sfc", and the version of the tables below
 _TABLES: Final = f"""
 CREATE TABLE entries (
-    key TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL, checksum INTEGER NOT NULL,
-    stored_at REAL NOT NULL, used_at REAL NOT NULL, expires_at REAL
+    key TEXT NOT NULL PRIMARY KEY, checksum INTEGER NOT NULL,
+    stored_at REAL NOT NULL, used_at REAL NOT NULL, expires_at REAL,
+    value BLOB NOT NULL -- last, as SQLite reads through it to get at what follows
 );
 CREATE INDEX by_use ON entries (used_at);
 CREATE INDEX by_age ON entries (stored_at);
@@ -139,7 +140,7 @@ class CacheFile:
 
     def write(self, key: str, value: bytes, now: float, expires_at: float | None) -> None:
         """Keep a value, and make room for it."""
-        row = (key, value, _checksum(key, value), now, now, expires_at)
+        row = (key, _checksum(key, value), now, now, expires_at, value)
         with _transaction(self._writer) as execute:
             execute(_WRITE, row)
         self._evict(now)
