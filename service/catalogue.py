@@ -8,15 +8,19 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import Annotated, Literal, Protocol, Self, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from service.errors import SettingError
 
 StructuredOutput: TypeAlias = Literal["json_schema", "json_object", "none"]
 Sampling: TypeAlias = str | int | float | bool
+
+_Tokens: TypeAlias = Annotated[int, Meta(ge=1)]
+_Factor: TypeAlias = Annotated[float, Meta(ge=1)]
+_Price: TypeAlias = Annotated[float, Meta(ge=0)]
 
 _VARIABLE = "STANDFIRST_MODELS_FILE"
 # How providers mark a version of a model that is otherwise the same, and costs the same.
@@ -39,14 +43,14 @@ class TokenCounts(Protocol):
 class _Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One table of the file; the defaults are cautious guesses for a model that nobody described."""
 
-    context_window: int = 8192
-    max_output_tokens: int = 2048
-    encoding: str = "o200k_base"
-    token_factor: float = 1.4
-    token_factor_other: float = 4.0
-    input_usd: float | None = None
-    cached_input_usd: float | None = None
-    output_usd: float | None = None
+    context_window: _Tokens = 8192
+    max_output_tokens: _Tokens = 2048
+    encoding: Literal["o200k_base", "o200k_harmony", "cl100k_base"] = "o200k_base"
+    token_factor: _Factor = 1.4
+    token_factor_other: _Factor = 4.0
+    input_usd: _Price | None = None
+    cached_input_usd: _Price | None = None
+    output_usd: _Price | None = None
     structured_output: StructuredOutput | None = None
     extra: dict[str, Sampling] = {}
 
