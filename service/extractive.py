@@ -1,8 +1,8 @@
 """Summaries and key passages without a model: the article's own sentences, chosen and not rewritten.
 
-A sentence scores by how much it has in common with the whole article (tf-idf against the article's centroid,
-after Radev et al., Centroid-based summarization of multiple documents, 2004) and by how early it stands,
-since news puts first what matters most.
+A sentence scores by the words it shares with other sentences, the rarer the better (close to the centroid of
+Radev et al., Centroid-based summarization of multiple documents, 2004), and by how early it stands, since
+news puts first what matters most.
 """
 
 from __future__ import annotations
@@ -24,13 +24,21 @@ _MIN_STEM = 5
 _OPENING = "\"'“”„«»‘’‹›「『《〈(（[【—–-"
 _FINAL = re.compile(r"[.!…。．！｡؟۔।॥։።។][\"'”’»›」』》〉)）\]】]*$")
 _QUESTION = re.compile(r"[?？؟;][\"'”’»›」』》〉)）\]】]*$")
-_CREDIT = re.compile(r"[(\[（][^()\[\]（）]{2,60}[)\]）]\W*$")
+# A picture's credit closes its caption, with no full stop behind it.
+_CREDIT = re.compile(r"[(\[（][^()\[\]（）]{2,60}[)\]）]$")
+# Words that lean on a sentence before, which a summary may lack.
+_LEANING = re.compile(
+    r"(?:And|But|He|However|Indeed|It|She|So|That|These|They|This|Those|Er|Es|Sie|Aber|Elle|Ils?|Elles|Mais|Pero)\b"
+)
+_LEANING_COST = 0.25
 _SOCIAL = re.compile(
     r"\b(?:follow|subscribe|sign up|click|read more|related|newsletter|share this|advertisement|"
     r"all rights reserved|copyright|photo|image|file)\b|https?://|www\.|@\w",
     re.IGNORECASE,
 )
+# Share of the shorter one's words from which on two sentences say the same.
 _SAME = 0.6
+_SPEAKER_BONUS = _SPREAD_BONUS = 0.3
 _MIN_WORDS, _MAX_WORDS = 6, 60
 
 
@@ -81,37 +89,32 @@ def _rank(
 ) -> list[_Scored]:
     bags = [Counter(_terms(text[s.start : s.end])) for s in sentences]
     frequency = Counter(term for bag in bags for term in bag)
-    total = sum((bag for bag in bags), Counter[str]()) if len(bags) < 2 else _sum(bags)
-    weight = {t: total[t] * math.log(1 + len(bags) / n) ** 2 for t, n in frequency.items()}
+    # What only one sentence says joins it to no other, and what all of them say tells nothing.
+    weight = {t: (n - 1) * math.log((len(bags) + 1) / n) ** 2 for t, n in frequency.items()}
     starts = [p.start for p in paragraphs]
+    captions = {p.start for p in paragraphs if _CREDIT.search(text, max(p.start, p.end - 64), p.end)}
     scored = []
     for sentence, bag in zip(sentences, bags, strict=True):
-        if not _reads_alone(text, sentence, bag):
+        place = max(bisect_right(starts, sentence.start) - 1, 0)
+        if (starts and starts[place] in captions) or not _reads_alone(text, sentence, bag):
             continue
         central = sum(weight[t] for t in bag) / math.sqrt(len(bag) + 8)
-        place = bisect_right(starts, sentence.start) - 1
-        scored.append((sentence, frozenset(bag), central, 1 / (1 + max(place, 0))))
+        bonus = lead / (1 + place) - _LEANING_COST * bool(_LEANING.match(text, sentence.start))
+        scored.append((sentence, frozenset(bag), central, bonus))
     top = max((c for *_, c, _ in scored), default=0) or 1.0
-    ranked = [_Scored(s, words, c / top + lead * near) for s, words, c, near in scored]
+    ranked = [_Scored(s, words, central / top + bonus) for s, words, central, bonus in scored]
     return sorted(ranked, key=lambda s: (-s.score, s.passage))
 
 
-def _sum(bags: Sequence[Counter[str]]) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for bag in bags:
-        total.update(bag)
-    return total
-
-
 def _reads_alone(text: str, sentence: Passage, bag: Counter[str]) -> bool:
-    """Whether a sentence can stand in a summary: no caption, credit, question, appeal or fragment."""
+    """Whether a sentence can stand in a summary: no question, appeal or fragment."""
     body = text[sentence.start : sentence.end]
-    words = bag.total()
+    # Scripts without spaces have about two pairs of characters a word.
+    words = bag.total() // 2 if _UNSPACED.search(body) else bag.total()
     return (
         _MIN_WORDS <= words <= _MAX_WORDS
         and _FINAL.search(body[-12:]) is not None
         and _QUESTION.search(body[-12:]) is None
-        and _CREDIT.search(body[-80:]) is None
         and _SOCIAL.search(body) is None
         and body[0] not in _OPENING
     )
@@ -137,19 +140,24 @@ def rank_quotations(text: str, spans: Sequence[Quotation], *, limit: int) -> lis
     Full statements of 6 to 40 words by a named speaker come first; what repeats or stands close to a
     quotation already chosen comes later.
     """
-    bags = [frozenset(_terms(text[q.start : q.end])) for q in spans]
-    counts = [len(_terms(text[q.start : q.end])) for q in spans]
+    terms = [_terms(text[q.start : q.end]) for q in spans]
+    bags = [frozenset(t) for t in terms]
+    worth = [_worth(len(t)) + _SPEAKER_BONUS * q.has_speaker for t, q in zip(terms, spans, strict=True)]
+    distance = [1.0] * len(spans)  # to the nearest quotation chosen, at most 1 for an eighth of the article
     rest = list(range(len(spans)))
-
-    def score(i: int, chosen: Sequence[int]) -> float:
-        length = 1.0 if 6 <= counts[i] <= 40 else 0.25 + 0.1 * min(counts[i], 5) if counts[i] < 6 else 0.7
-        near = min((abs(spans[i].start - spans[c].start) for c in chosen), default=len(text))
-        repeats = any(_overlap(bags[i], bags[c]) >= _SAME for c in chosen)
-        return length + 0.3 * spans[i].has_speaker + 0.3 * min(1.0, near * 8 / (len(text) + 1)) - repeats
-
     chosen: list[int] = []
     while rest and len(chosen) < limit:
-        best = max(rest, key=lambda i: (score(i, chosen), -i))
+        best = max(rest, key=lambda i: worth[i] + _SPREAD_BONUS * distance[i])
         chosen.append(best)
         rest.remove(best)
+        for i in rest:
+            distance[i] = min(distance[i], abs(spans[i].start - spans[best].start) * 8 / len(text))
+            worth[i] -= _overlap(bags[i], bags[best]) >= _SAME
     return [spans[i] for i in chosen]
+
+
+def _worth(words: int) -> float:
+    """Of a quotation by its length: a full statement 1, a long one less, a scrap least."""
+    if words < 6:
+        return 0.1 * words
+    return 1.0 if words <= 40 else 0.7
