@@ -187,13 +187,11 @@ def _choose(units: _Units, totals: Sequence[int], first: int, last: int) -> int:
     Two chunks where two can hold it all; else no chunk under half of the budget, where there is a choice.
     """
     size = totals[last] - totals[first]
-    margin = size / 4 if size > _LONG * units.budget else units.budget / 2
-    if size <= 2 * units.budget:
-        margin = max(margin, size - units.budget)
-    low = bisect_left(totals, totals[first] + margin, first + 1, last)
-    high = bisect_right(totals, totals[last] - margin, low, last)
-    if low == high:
-        nearest = bisect_left(totals, totals[first] + size / 2, first + 1, last)
-        low = min(nearest, last - 1)
-        high = low + 1
-    return min(range(low, high), key=units.keys.__getitem__)
+    half = size / 4 if size > _LONG * units.budget else units.budget / 2
+    # A narrower choice is worth having only if it is one: the middle alone would move with every edit.
+    for margin in (max(half, size - units.budget) if size <= 2 * units.budget else half, min(half, size / 3)):
+        low = bisect_left(totals, totals[first] + margin, first + 1, last)
+        high = bisect_right(totals, totals[last] - margin, low, last)
+        if low < high:
+            return min(range(low, high), key=units.keys.__getitem__)
+    return min(bisect_left(totals, totals[first] + size / 2, first + 1, last), last - 1)
