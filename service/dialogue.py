@@ -5,69 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from service.lexicon import FRENCH_VERBS, OTHER_VERBS, SPANISH_VERBS
+from service.lexicon import DIALOGUE_HABIT, FRENCH_VERBS, NO_DIALOGUE_HABIT, OTHER_VERBS, SPANISH_VERBS
 from service.passages import Passage
 
 _DASHES = "—–―"
 _OPENING = re.compile(r"[—–―]\s?(?=[^\W_]|[¿¡«„…])")
 _INNER = re.compile(r"(?<=\s)[—–―]|[—–―](?=\s|[.,;:!?]|\w)")
-_LEADING = re.compile(r"[\s.,;:]*")
+_LEADING = " \xa0.,;:"
 _INCISE = re.compile(
     r"[,?!…][ \xa0](?P<verb>[a-zéèà]+)(?:-t)?(?:-(?:il|elle|ils|elles|je)\b|[ \xa0](?:[^\Wa-z\d_]|l[ea'’] ?))"
 )
 _WORD = re.compile(r"[^\W\d_]+")
-# Words of languages that print dialogue with dashes, and of those that do not.
-_HABIT = frozenset(
-    [
-        "que",
-        "est",
-        "les",
-        "des",
-        "une",
-        "dans",
-        "pas",
-        "vous",
-        "je",
-        "il",
-        "qui",
-        "el",
-        "los",
-        "las",
-        "una",
-        "por",
-        "para",
-        "con",
-        "no",
-        "se",
-        "lo",
-        "y",
-        "nie",
-        "się",
-        "jest",
-        "na",
-        "że",
-        "w",
-        "do",
-        "não",
-        "uma",
-        "você",
-        "che",
-        "di",
-        "non",
-        "il",
-        "per",
-        "и",
-        "в",
-        "не",
-        "на",
-        "что",
-        "я",
-        "он",
-        "она",
-        "это",
-    ]
-)
-_ALIEN = frozenset("the and of to is was der die und das ist nicht mit den von".split())  # noqa: SIM905
 _VERBS = FRENCH_VERBS | SPANISH_VERBS | OTHER_VERBS
 
 
@@ -88,8 +36,8 @@ def find_dialogue(text: str, paragraphs: Sequence[Passage]) -> Iterator[tuple[in
 
 def _has_habit(text: str) -> bool:
     words = _WORD.findall(text[:4000].lower())
-    habit = sum(w in _HABIT for w in words)
-    return habit > 2 * sum(w in _ALIEN for w in words)
+    habit = sum(w in DIALOGUE_HABIT for w in words)
+    return habit > 2 * sum(w in NO_DIALOGUE_HABIT for w in words)
 
 
 def _speeches(text: str, opening: re.Match[str], end: int) -> Iterator[tuple[int, int, int]]:
@@ -97,7 +45,9 @@ def _speeches(text: str, opening: re.Match[str], end: int) -> Iterator[tuple[int
     narration = False
     for dash in _INNER.finditer(text, start, end):
         if narration:
-            outer, start, narration = dash.start(), _LEADING.match(text, dash.end(), end).end(), False  # type: ignore[union-attr]
+            outer, narration = dash.start(), False
+            lead = text[dash.end() : min(end, dash.end() + 4)]
+            start = dash.end() + len(lead) - len(lead.lstrip(_LEADING))
         elif _narrates(text[dash.end() : min(end, dash.end() + 60)]):
             yield outer, start, dash.start()
             narration = True

@@ -264,12 +264,23 @@ universidad university universität université verband watch motors electric mi
 action america international headquarters crossroads street exchange
 """
 )
+# Words of languages that print dialogue with dashes, and of those that do not.
+DIALOGUE_HABIT = _words(
+    """
+que est les des une dans pas vous je il qui el los las una por para con no se lo y nie się jest na że w do não uma
+você che di non il per и в не на что я он она это
+"""
+)
+NO_DIALOGUE_HABIT = _words("the and of is was der die und das ist nicht mit den von")
 
 _WORD = re.compile(r"[^\W\d_]+")
 _JAPANESE_SAYING = re.compile("述べ|語っ|話し|話す|説明し|強調し|と言")
 TITLE_WORD = re.compile(
     r"\b(?:titled|entitled|headlined|book|novel|film|movie|song|album|series|show|magazine|memoir|episode|essay|column"
     r"|headline|Buch|Roman|Film|Lied|Serie|livre|roman|chanson|libro|novela|película|canción)[,:]? $"
+)
+SCARE_WORD = re.compile(
+    r"\b(?:so-called|self-styled|so ?genannte[nrs]?|soi-disant|llamad[oa]s?|cosiddett[oaie]) $"
 )
 
 

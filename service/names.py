@@ -45,6 +45,7 @@ _JOINT = re.compile(r"[ \xa0](?:of|for)(?:[ \xa0]the)?[ \xa0]")
 _GERMAN_ARTICLE = re.compile(
     r"\b(?:der|die|das|den|dem|des|ein|eine|einen|einem|einer|im|am|zum|zur|vom|keine?|seine?|ihre?)[ \xa0]$"
 )
+_GERMAN_WORDS = (" und ", " der ", " die ", " das ", " ist ", " nicht ")
 _STRIP = "'’\"“”.,;:()[]"
 
 
@@ -107,7 +108,7 @@ class NameIndex:
         self.text = text
         self.mentions: list[Mention] = []
         # Every noun of a German text is capitalized; one behind an article is not taken for a name.
-        self._german = " und " in text and " der " in text
+        self._german = sum(word in text for word in _GERMAN_WORDS) > 1
         for match in _RUN.finditer(text):
             if match.group()[0].isupper():
                 self._add(match.start(), match.group())
@@ -230,7 +231,13 @@ def resolve_name(index: NameIndex, name: str) -> Speaker | None:
             score = 2 * len(have & wanted) - len(have ^ wanted)
             if best is None or score > best[0]:
                 best = (score, index.entity(i))
-    return None if best is None else index.speaker(best[1])
+    if best is not None:
+        return index.speaker(best[1])
+    # A script without capital letters has no mentions; the name itself may stand there.
+    start = index.text.find(name) if name.strip() == name and name.lower() == name.upper() else -1
+    if start < 0 or not name or not all(map(str.isalpha, name.replace(" ", ""))):
+        return None
+    return Speaker(name=name, start=start, end=start + len(name))
 
 
 def same_person(a: Speaker, b: Speaker) -> bool:

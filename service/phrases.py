@@ -119,13 +119,17 @@ class Phrases:
                 if best is not UNKNOWN:
                     break
                 continue
-            if (
-                best is not UNKNOWN
-                and self._text[self._names.mentions[i - 1].end : mention.start].count(" ") > 3
+            if best is not UNKNOWN and not self._is_title_between(
+                self._names.mentions[i - 1].end, mention.start
             ):
                 break
             best = self._names.entity(i)
         return best
+
+    def _is_title_between(self, start: int, end: int) -> bool:
+        """Whether the words between two names lead from one to the other: "Ruiz spokesman Jan Holm"."""
+        words = self._text[start:end].split()
+        return not words or (len(words) < 4 and words[-1].lower() in ROLES)
 
     def is_attribute(self, mention: Mention, start: int) -> bool:
         """Whether a preposition stands before the name (titles and articles between them do not count)."""

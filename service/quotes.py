@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from service.dialogue import find_dialogue
-from service.lexicon import TITLE_WORD, has_saying
+from service.lexicon import SCARE_WORD, TITLE_WORD, has_saying
 from service.passages import Passage, find_paragraphs
 
 Role: TypeAlias = Literal["speech", "fragment", "title", "scare"]
@@ -250,15 +250,15 @@ def _arrange(text: str, pieces: list[_Piece]) -> list[Quotation]:
 
 
 def _role(text: str, piece: _Piece, words: str) -> Role:
-    if text[piece.outer_start] in "《〈":
-        return "title"
     if len(words) > 120 or text[piece.outer_start] in "—–―":
         return "speech"
     tokens = words.split()
     before = text[max(0, piece.outer_start - 80) : piece.outer_start]
     after = text[piece.outer_end : piece.outer_end + 60]
+    if SCARE_WORD.search(before[-24:]):
+        return "scare"
     attributed = after.startswith(",") and has_saying(after)
-    if not attributed and _is_title(tokens, words, before[-24:]):
+    if text[piece.outer_start] in "《〈" or (not attributed and _is_title(tokens, words, before[-24:])):
         return "title"
     # Few scripts without spaces have sentences shorter than this.
     unspaced = len(tokens) == 1 and len(words) > 12 and not words.isascii()

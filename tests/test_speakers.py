@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.models import Speaker
+from service.names import NameIndex
+from service.quotes import find_quotations
+from service.speakers import attribute, resolve_name, same_person
+
+WORDS = (
+    'Ana Ruiz Holm said told he The of , . : " “ ” « » \n Mr. U.S. who and that according to 氏は 「 」 قال'
+)
+TOKENS = st.sampled_from(re.split(" ", WORDS))
+ARTICLES = st.lists(TOKENS | st.text(max_size=4), max_size=60).map(" ".join)
+
+
+def speakers(text: str) -> list[str | None]:
+    return [s.name if s else None for s in attribute(text, find_quotations(text))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"The bridge opens," Ana Ruiz said.',
+        '"The bridge opens," said Ana Ruiz.',
+        '"Will the bridge open?" asked Mayor Ana Ruiz.',
+        '"The bridge opens," Ana Ruiz, the mayor of Brill, said on Monday.',
+        '"The bridge opens," said the mayor, Ana Ruiz.',
+        '"The bridge opens," according to Ana Ruiz.',
+        'According to Ana Ruiz, "the bridge opens soon."',
+        'Ana Ruiz said that the bridge "opens in May at last" and nowhere else.',
+        'Ana Ruiz, who runs Brill, told the Daily Quay: "The bridge opens."',
+        'Ana Ruiz walked in, telling reporters, "The bridge opens."',
+        'In Brill, Ana Ruiz took the stage and added, "The bridge opens."',
+        'The plan "is the best we ever had" for Brill, said Ana Ruiz.',
+        'Ana Ruiz: "The bridge opens."',
+        'Ana Ruiz shook her head. "The bridge opens."',
+        'BRILL, Quay County — Ana Ruiz said: "The bridge opens."',
+        "„Die Brücke öffnet“, sagte Bürgermeisterin Ana Ruiz.",
+        "Laut Ana Ruiz ist die Brücke „bald für alle offen“.",
+        "« Le pont ouvre », a déclaré la maire Ana Ruiz.",
+        "Selon Ana Ruiz, « le pont ouvre ».",
+        "«El puente abre», afirmó la alcaldesa Ana Ruiz.",
+        "—El puente abre por la noche —dijo Ana Ruiz—.",
+    ],
+)
+def test_the_attribution_names_the_speaker(text: str) -> None:
+    assert speakers(text) == ["Ana Ruiz"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("山田太郎市長は「橋は五月に開く」と述べた。", "山田太郎"),
+        ("「橋は五月に開く」と山田太郎氏は語った。", "山田太郎"),
+        ("وقالت سلمى حداد: «الجسر يفتح في مايو».", "سلمى حداد"),
+        ("— Мост открыт, это не мечта, — сказала Анна Руденко.", "Анна Руденко"),
+    ],
+)
+def test_speakers_are_found_in_other_scripts(text: str, name: str) -> None:
+    assert speakers(text) == [name]
+
+
+def test_a_speaker_is_a_place_in_the_article() -> None:
+    text = 'Nora Lund came late.\n\n"The bridge opens," Lund said.'
+    (speaker,) = attribute(text, find_quotations(text))
+    assert speaker == Speaker(name="Nora Lund", start=0, end=9)
+
+
+def test_titles_are_not_part_of_the_name() -> None:
+    assert speakers('"It opens," said Sen. Nora Lund. "Soon," Ms. Lund added.') == ["Nora Lund", "Nora Lund"]
+
+
+def test_an_interrupted_quotation_has_one_speaker() -> None:
+    assert speakers('"The bridge," Nora Lund said, "opens." "At last."') == ["Nora Lund"] * 3
+
+
+def test_a_speaker_carries_over_paragraphs_that_continue_a_quotation() -> None:
+    assert speakers('Nora Lund said: "We began small.\n\n"Then we grew."') == ["Nora Lund"] * 2
+
+
+def test_a_quotation_alone_in_its_paragraph_is_that_of_the_last_speaker() -> None:
+    assert speakers('"It opens," Nora Lund said.\n\n"It will be loud."') == ["Nora Lund"] * 2
+
+
+def test_a_new_speaker_ends_the_carrying() -> None:
+    text = '"It opens," Nora Lund said. Tom Brandt shook his head. "Never."'
+    assert speakers(text) == ["Nora Lund", "Tom Brandt"]
+
+
+def test_pronouns_fit_the_gender_that_the_article_gives() -> None:
+    text = 'Ms. Dora Kell and Mr. Tom Brandt run the lab. "We try," he said. "We do," she said.'
+    assert speakers(text) == ["Tom Brandt", "Dora Kell"]
+
+
+def test_a_role_means_the_one_who_has_it() -> None:
+    text = 'Sen. Nora Lund met Mayor Tom Brandt. "It opens," the senator said. "It does," the mayor said.'
+    assert speakers(text) == ["Nora Lund", "Tom Brandt"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('"It opens," the White House said.', "White House"),
+        ('The University of Brill said the bridge "is the best we ever had."', "University of Brill"),
+        ('"It opens," Lund’s office said in a statement.', "Lund’s office"),
+        ('A spokesman for Quay Systems said, "It opens."', "Quay Systems"),
+    ],
+)
+def test_organizations_speak_too(text: str, name: str) -> None:
+    assert speakers(text) == [name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'One of the officials, who spoke on condition of anonymity, said: "It opens."',
+        '"It opens," an official said.',
+        '"It opens," she said.',
+        '"It opens."',
+    ],
+)
+def test_nobody_is_named_where_the_article_names_nobody(text: str) -> None:
+    assert speakers(text) == [None]
+
+
+def test_names_inside_the_quotation_do_not_speak() -> None:
+    assert speakers('Nora Lund was blunt. "Tom Brandt said it opens," she said.') == ["Nora Lund"]
+
+
+@pytest.mark.parametrize("name", ["Nora Lund", "lund", "Sen. Nora Lund", "Nora Lund, a senator", "Ms. Lund"])
+def test_a_models_name_is_found_in_the_article(name: str) -> None:
+    index = NameIndex("On Monday Nora Lund spoke. Lund left.")
+    assert resolve_name(index, name) == Speaker(name="Nora Lund", start=10, end=19)
+
+
+@pytest.mark.parametrize("name", ["", "Ana Ruiz", "Nora Brandt", "the senator", "🙂"])
+def test_a_name_that_the_article_lacks_is_nobody(name: str) -> None:
+    assert resolve_name(NameIndex("On Monday Nora Lund spoke. Lund left."), name) is None
+
+
+def test_a_name_in_a_script_without_capitals_is_found_as_it_stands() -> None:
+    assert resolve_name(NameIndex("市長の山田太郎氏。"), "山田太郎") == Speaker(
+        name="山田太郎", start=3, end=7
+    )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [("Nora Lund", "Lund", True), ("Sen. Nora Lund", "Nora Lund", True), ("Nora Lund", "Tom Lund", False)],
+)
+def test_same_person_compares_name_words(a: str, b: str, same: bool) -> None:
+    first, second = Speaker(name=a, start=0, end=len(a)), Speaker(name=b, start=50, end=50 + len(b))
+    assert same_person(first, second) is same
+    assert same_person(second, first) is same
+
+
+@given(ARTICLES)
+def test_every_speaker_stands_in_the_article(text: str) -> None:
+    quotations = find_quotations(text)
+    found = attribute(text, quotations)
+    assert len(found) == len(quotations)
+    assert found == attribute(text, quotations)
+    for speaker in found:
+        assert speaker is None or (speaker.name and text[speaker.start : speaker.end] == speaker.name)
+
+
+@given(ARTICLES, st.text(max_size=12))
+def test_a_resolved_name_stands_in_the_article(text: str, name: str) -> None:
+    speaker = resolve_name(NameIndex(text), name)
+    assert speaker is None or text[speaker.start : speaker.end] == speaker.name
