@@ -57,7 +57,7 @@ class Case(NamedTuple):
     kind: str
     sentence: str
     original: str
-    index: ArticleIndex
+    article: ArticleIndex
 
 
 def flagged(checked: CheckedSentence) -> bool:
@@ -78,7 +78,9 @@ def _foreign(pattern: str, old: str, article: str, names: list[str], rng: random
     """A value of the same kind that is nowhere in `article`."""
     for _ in range(40):
         if pattern in _NUMERIC:
-            new = "".join(c if not c.isdigit() else str(rng.randint(1 if i == 0 else 0, 9)) for i, c in enumerate(old))
+            new = "".join(
+                c if not c.isdigit() else str(rng.randint(1 if i == 0 else 0, 9)) for i, c in enumerate(old)
+            )
             if pattern == "year":
                 new = str(rng.randint(1950, 2025))
             if not re.search(rf"(?<![\d.,]){re.escape(new)}(?![\d])", article):
@@ -108,7 +110,9 @@ def _native(pattern: str, old: str, sentence: str, article: str, rng: random.Ran
     return None
 
 
-def corruptions(index: ArticleIndex, article: str, sentence: str, names: list[str], rng: random.Random) -> Iterator[Case]:
+def corruptions(
+    index: ArticleIndex, article: str, sentence: str, names: list[str], rng: random.Random
+) -> Iterator[Case]:
     """One case of each pattern and of each origin (`foreign`, `native`) that fits the sentence."""
     for pattern in _PATTERNS:
         hits = _found(pattern, sentence)
@@ -126,12 +130,25 @@ def corruptions(index: ArticleIndex, article: str, sentence: str, names: list[st
 
 def _reformat(sentence: str, _: str) -> str:
     changed = re.sub(r"(\d)(?:,000)\b(?!,)", r"\1 thousand", sentence, count=1)
-    changed = re.sub(r"(\d)(?:%)", r"\1 percent", changed) if "%" in changed else changed.replace(" percent", "%")
+    changed = (
+        re.sub(r"(\d)(?:%)", r"\1 percent", changed) if "%" in changed else changed.replace(" percent", "%")
+    )
     changed = re.sub(r"\b(\d[\d.]*) million\b", r"\1m", changed)
-    for number, word in ((2, "two"), (3, "three"), (4, "four"), (5, "five"), (6, "six"), (10, "ten"), (12, "twelve")):
+    for number, word in (
+        (2, "two"),
+        (3, "three"),
+        (4, "four"),
+        (5, "five"),
+        (6, "six"),
+        (10, "ten"),
+        (12, "twelve"),
+    ):
         changed = re.sub(rf"(?<![\w.,$-]){number}(?= [a-z])", word, changed)
-    changed = re.sub(r"\b(January|February|August|September|October|November|December)(?= \d)",
-                     lambda m: m.group()[:3] + ".", changed)
+    changed = re.sub(
+        r"\b(January|February|August|September|October|November|December)(?= \d)",
+        lambda m: m.group()[:3] + ".",
+        changed,
+    )
     return changed.replace("U.S.", "United States")
 
 
@@ -216,7 +233,7 @@ class Tally:
         self.examples: dict[str, list[str]] = defaultdict(list)
 
     def check(self, case: Case) -> None:
-        checked = case.index.check(case.sentence)
+        checked = case.article.check(case.sentence)
         self.add(case.kind, flagged(checked))
         wrong = flagged(checked) != (case.kind.split(":")[0] in ("foreign", "native"))
         if self.show and self.show in case.kind and wrong:
@@ -230,7 +247,9 @@ class Tally:
     def report(self) -> None:
         groups: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for kind in sorted(self.total):
-            print(f"{kind:36} {self.hit[kind]:6} of {self.total[kind]:6} = {self.hit[kind] / self.total[kind]:7.2%}")
+            print(
+                f"{kind:36} {self.hit[kind]:6} of {self.total[kind]:6} = {self.hit[kind] / self.total[kind]:7.2%}"
+            )
             groups[kind.split(":")[0]][0] += self.hit[kind]
             groups[kind.split(":")[0]][1] += self.total[kind]
         for group, (hit, total) in groups.items():
@@ -254,11 +273,15 @@ def run(articles: list[Article], names: list[str], seed: int, show: str | None) 
                 continue
             for case in corruptions(index, text, sentence, names, rng):
                 tally.check(case)
-            for case in paraphrases(index, sentence, sentences[(k + 1) % len(sentences)], rng.choice(sentences)):
+            for case in paraphrases(
+                index, sentence, sentences[(k + 1) % len(sentences)], rng.choice(sentences)
+            ):
                 tally.check(case)
             for how, changed in thin(sentence, vocabulary, rng):
                 best = index.check(changed).evidence
-                tally.add(f"evidence: a third {how}", bool(best) and text[best[0].start : best[0].end] == sentence)
+                tally.add(
+                    f"evidence: a third {how}", bool(best) and text[best[0].start : best[0].end] == sentence
+                )
     return tally
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.vocabulary import PERIODS, Vocabulary
-from service.words import Token
+from service.words import Tokens
 
 _NUMERIC = re.compile(r"\d{1,4}")
 _YEAR_SPAN = range(1100, 2200)
@@ -80,22 +80,24 @@ class DateMention(NamedTuple):
 class _Reader:
     """Reads dates from the tokens of one text."""
 
-    def __init__(self, text: str, tokens: Sequence[Token], vocabulary: Vocabulary) -> None:
+    def __init__(self, text: str, tokens: Tokens, vocabulary: Vocabulary) -> None:
         self.text = text
         self.tokens = tokens
         self.vocabulary = vocabulary
 
     def gap(self, i: int) -> str:
-        return self.text[self.tokens[i - 1].end : self.tokens[i].start] if 0 < i < len(self.tokens) else "\n"
+        return (
+            self.text[self.tokens.ends[i - 1] : self.tokens.starts[i]] if 0 < i < len(self.tokens) else "\n"
+        )
 
     def folded(self, i: int) -> str:
-        return self.tokens[i].folded if 0 <= i < len(self.tokens) else ""
+        return self.tokens.folded[i] if 0 <= i < len(self.tokens) else ""
 
     def number(self, i: int, low: int, high: int) -> int | None:
         """Token `i` as a whole number from `low` to `high`."""
         if not 0 <= i < len(self.tokens):
             return None
-        form = self.tokens[i].form
+        form = self.tokens.forms[i]
         if len(form) > 4 or not form.isdecimal():
             return None
         value = int(form)
@@ -103,8 +105,8 @@ class _Reader:
 
     def read(self, i: int) -> tuple[int, Date, Date | None] | None:
         """The date that begins at token `i`: index after it, the date, another reading."""
-        token, word = self.tokens[i], self.tokens[i].folded
-        if token.form[0].isdigit():
+        word = self.tokens.folded[i]
+        if self.tokens.forms[i][0].isdigit():
             return self._cjk(i) or self._figures(i) or self._clock(i) or self._day_month(i) or self._year(i)
         if self._is_month(i):
             return self._month_first(i)
@@ -116,7 +118,7 @@ class _Reader:
         word = self.folded(i)
         if word not in self.vocabulary.months:
             return False
-        form = self.tokens[i].form
+        form = self.tokens.forms[i]
         if self.vocabulary.language in ("en", "de") and not form[0].isupper():
             return False
         if word not in _AMBIGUOUS_MONTHS or self.vocabulary.language not in ("en", "fr"):
@@ -129,7 +131,7 @@ class _Reader:
         )
 
     def _is_weekday(self, i: int) -> bool:
-        word, form = self.folded(i), self.tokens[i].form
+        word, form = self.folded(i), self.tokens.forms[i]
         if word not in self.vocabulary.weekdays:
             return False
         if self.vocabulary.language in ("en", "de") and not form[0].isupper():
@@ -177,18 +179,21 @@ class _Reader:
 
     def _figures(self, i: int) -> tuple[int, Date, Date | None] | None:
         """10/27/2023, 27.10.2023, 2023-10-27, 10/27."""
-        form = self.tokens[i].form
+        form = self.tokens.forms[i]
         if "." in form and len(form) <= 10:
             parts, j = _NUMERIC.findall(form), i + 1
             if len(parts) != 3 or form.count(".") != 2:
                 return None
-        elif self.gap(i + 1) in ("/", "-") and self.tokens[i + 1].form.isdecimal() and form.isdecimal():
+        elif self.gap(i + 1) in ("/", "-") and self.tokens.forms[i + 1].isdecimal() and form.isdecimal():
             mark, j = self.gap(i + 1), i + 1
             while (
-                j < len(self.tokens) and self.gap(j) == mark and self.tokens[j].form.isdecimal() and j < i + 4
+                j < len(self.tokens)
+                and self.gap(j) == mark
+                and self.tokens.forms[j].isdecimal()
+                and j < i + 4
             ):
                 j += 1
-            parts = [t.form for t in self.tokens[i:j]]
+            parts = self.tokens.forms[i:j]
             if len(parts) not in (2, 3) or (mark == "-" and len(parts) == 2):
                 return None
         else:
@@ -199,7 +204,7 @@ class _Reader:
 
     def _clock(self, i: int) -> tuple[int, Date, Date | None] | None:
         """3 p.m., 3:30 pm, 15:00, 15 Uhr, 15h30."""
-        hours, mark, minutes = self.tokens[i].form.partition(":")
+        hours, mark, minutes = self.tokens.forms[i].partition(":")
         if mark and not (minutes.isdecimal() and len(minutes) == 2 and int(minutes) < 60):
             return None
         if not hours.isdecimal() or len(hours) > 2 or int(hours) > 24:
@@ -213,13 +218,13 @@ class _Reader:
         return (i + 1, Date(time=int(hours) * 60 + minute), None) if mark else None
 
     def _is_verb(self, i: int) -> bool:
-        return self.tokens[i].form == "am" and self.gap(i) != ""
+        return self.tokens.forms[i] == "am" and self.gap(i) != ""
 
     def _year(self, i: int) -> tuple[int, Date, Date | None] | None:
         year = self.number(i, _YEAR_SPAN.start, _YEAR_SPAN.stop - 1)
         short = (
             self.number(i, 10, 99)
-            if self.text[self.tokens[i].start - 1 : self.tokens[i].start] in "'’‘"
+            if self.text[self.tokens.starts[i] - 1 : self.tokens.starts[i]] in "'’‘"
             else None
         )
         decade = self.gap(i + 1) in ("", "'", "’") and self.folded(i + 1) == "s"
@@ -229,7 +234,7 @@ class _Reader:
         if (
             year is None
             or self.gap(i) in ("$", "€", "£")
-            or (i and self.tokens[i - 1].form in ("$", "€", "£"))
+            or (i and self.tokens.forms[i - 1] in ("$", "€", "£"))
         ):
             return None
         if self.folded(i + 1) in self.vocabulary.units and self.gap(i + 1) in _SPACES | {"-", ""}:
@@ -241,13 +246,13 @@ class _Reader:
     def _cjk(self, i: int) -> tuple[int, Date, Date | None] | None:
         parts: dict[str, int] = {}
         j = i
-        while j + 1 < len(self.tokens) and self.gap(j + 1) == "" and self.tokens[j].form.isdecimal():
-            mark = self.tokens[j + 1].form[0]
-            if mark not in "年月日" or len(self.tokens[j].form) > 4 or mark in parts:
+        while j + 1 < len(self.tokens) and self.gap(j + 1) == "" and self.tokens.forms[j].isdecimal():
+            mark = self.tokens.forms[j + 1][0]
+            if mark not in "年月日" or len(self.tokens.forms[j]) > 4 or mark in parts:
                 break
-            parts[mark] = int(self.tokens[j].form)
+            parts[mark] = int(self.tokens.forms[j])
             j += 2
-            if len(self.tokens[j - 1].form) > 1 or (j < len(self.tokens) and self.gap(j) != ""):
+            if len(self.tokens.forms[j - 1]) > 1 or (j < len(self.tokens) and self.gap(j) != ""):
                 break
         if not parts or (list(parts) == ["年"] and parts["年"] not in _YEAR_SPAN):
             return None
@@ -288,36 +293,18 @@ def _date_of(parts: list[int], last: int, *, american: bool) -> tuple[int, Date,
     return last, readings[0], readings[1] if len(readings) > 1 else None
 
 
-def find_dates(text: str, tokens: Sequence[Token], vocabulary: Vocabulary) -> list[DateMention]:
-    """The dates among `tokens` in order."""
+def find_dates(
+    text: str, tokens: Tokens, vocabulary: Vocabulary, candidates: Sequence[int]
+) -> list[DateMention]:
+    """The dates that begin at one of `candidates`, in order."""
     reader = _Reader(text, tokens, vocabulary)
     found: list[DateMention] = []
-    i = 0
-    while i < len(tokens):
-        read = reader.read(i) if _may_start(tokens[i], vocabulary) else None
-        if read is None:
-            i += 1
-            continue
-        last, date, other = read
-        found.append(DateMention(tokens[i].start, tokens[last - 1].end, i, last, date, other))
-        i = last
+    past = 0
+    for i in candidates:
+        if i >= past and (read := reader.read(i)):
+            past, date, other = read
+            found.append(DateMention(tokens.starts[i], tokens.ends[past - 1], i, past, date, other))
     return found
-
-
-def _may_start(token: Token, vocabulary: Vocabulary) -> bool:
-    word = token.folded
-    return (
-        token.form[0].isdigit()
-        or word in vocabulary.months
-        or word in vocabulary.weekdays
-        or word in vocabulary.relative_days
-        or word in vocabulary.directions
-    )
-
-
-def is_told_by(claim: Date, dates: Sequence[Date]) -> bool:
-    """Whether one of `dates` says all that `claim` says, the year perhaps apart from the day."""
-    return any(agrees(claim, date) for date in dates)
 
 
 def agrees(claim: Date, date: Date) -> bool:

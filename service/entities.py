@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.countries import country_forms, country_phrases
-from service.words import Token, is_caseless
+from service.words import Tokens
 
 _PARTICLES = frozenset(
     [
@@ -60,6 +60,7 @@ _ABBREVIATED = frozenset(
         "vs",
     ]
 )
+_LONGEST = 12  # words of a name; a longer run is a heading, and is cut
 _OPENERS = frozenset('.!?:;"“”„«»‘(—–…|•*[')
 TITLES = {
     word: canonical
@@ -470,70 +471,76 @@ def name_key(form: str, folded: str) -> str:
     return country or forms.get(folded, folded)
 
 
-def _opens(text: str, tokens: Sequence[Token], i: int) -> bool:
+def _opens(text: str, tokens: Tokens, i: int) -> bool:
     """Whether token `i` begins a sentence, a quotation or a clause after a colon."""
     if i == 0:
         return True
-    gap = text[tokens[i - 1].end : tokens[i].start]
-    if gap.startswith(".") and tokens[i - 1].folded in _ABBREVIATED:
+    gap = text[tokens.ends[i - 1] : tokens.starts[i]]
+    if gap.startswith(".") and tokens.folded[i - 1] in _ABBREVIATED:
         return False
-    return any(c in _OPENERS for c in gap) or "\n" in gap or (tokens[i - 1].form[-1] == "." and len(gap) > 1)
+    return any(c in _OPENERS for c in gap) or "\n" in gap or (tokens.forms[i - 1][-1] == "." and len(gap) > 1)
 
 
-def _continues(text: str, before: Token, after: Token) -> bool:
-    """Whether the words on both sides of a gap can belong to one name."""
-    gap = text[before.end : after.start]
+def _continues(text: str, tokens: Tokens, i: int) -> bool:
+    """Whether token `i` can belong to the name that the token before it is a part of."""
+    gap = text[tokens.ends[i - 1] : tokens.starts[i]]
     if gap in (" ", "-", "\u00a0", "‑", " & ", "&", "/"):
         return True
-    return gap in (". ", ".\u00a0", ".") and (len(before.form) == 1 or before.folded in _ABBREVIATED)
+    return gap in (". ", ".\u00a0", ".") and (
+        len(tokens.forms[i - 1]) == 1 or tokens.folded[i - 1] in _ABBREVIATED
+    )
 
 
-def _is_capital(token: Token) -> bool:
-    return token.form[0].isupper() and token.folded not in ("i", "i'm", "i've", "i'd", "i'll")
+def is_capital(form: str) -> bool:
+    """Whether a word is written as a name is."""
+    return form[0].isupper() and form not in ("I", "I'm", "I've", "I'd", "I'll", "I’m", "I’ve", "I’d", "I’ll")
 
 
-def find_names(text: str, tokens: Sequence[Token], taken: Sequence[bool]) -> list[Name]:
-    """The names among `tokens` in order; tokens marked in `taken` (dates, numbers) are no part of one."""
+def find_names(text: str, tokens: Tokens, candidates: Sequence[int], taken: Sequence[bool]) -> list[Name]:
+    """The names that begin at one of `candidates`; tokens marked in `taken` (dates, numbers) are no part of one."""
     found: list[Name] = []
-    i, n = 0, len(tokens)
-    while i < n:
-        if taken[i] or not _is_capital(tokens[i]) or is_caseless(tokens[i].form):
-            i += 1
+    past = 0
+    for i in candidates:
+        form = tokens.forms[i]
+        if (
+            i < past
+            or taken[i]
+            or (tokens.folded[i] in FUNCTION_WORDS and not (form.isupper() and len(form) > 1))
+        ):
             continue
-        initial = _opens(text, tokens, i)
-        if tokens[i].folded in FUNCTION_WORDS and not (tokens[i].form.isupper() and len(tokens[i].form) > 1):
-            i += 1
-            continue
-        j = _end_of_run(text, tokens, taken, i)
-        words = _keys(tokens[i:j])
-        found.append(Name(tokens[i].start, tokens[j - 1].end, i, j, words, initial))
-        i = j
+        past = _end_of_run(text, tokens, taken, i)
+        words = _keys(tokens, i, past)
+        found.append(Name(tokens.starts[i], tokens.ends[past - 1], i, past, words, _opens(text, tokens, i)))
     return found
 
 
-def _end_of_run(text: str, tokens: Sequence[Token], taken: Sequence[bool], i: int) -> int:
+def _end_of_run(text: str, tokens: Tokens, taken: Sequence[bool], i: int) -> int:
     j = i + 1
-    while j < len(tokens):
+    while j < min(len(tokens), i + _LONGEST):
         k = j
         while (
             k < len(tokens)
             and k < j + 2
-            and tokens[k].folded in _PARTICLES
-            and not tokens[k].form[0].isupper()
+            and tokens.folded[k] in _PARTICLES
+            and not tokens.forms[k][0].isupper()
         ):
-            if tokens[k].folded == "and" or text[tokens[k - 1].end : tokens[k].start] not in (" ", "-"):
+            if tokens.folded[k] == "and" or text[tokens.ends[k - 1] : tokens.starts[k]] not in (" ", "-"):
                 return j
             k += 1
-        if k >= len(tokens) or taken[k] or not _is_capital(tokens[k]) or is_caseless(tokens[k].form):
+        if k >= len(tokens) or taken[k] or not is_capital(tokens.forms[k]):
             return j
-        if not _continues(text, tokens[k - 1], tokens[k]) or tokens[k - 1].form.endswith(("'s", "’s")):
+        if not _continues(text, tokens, k) or tokens.forms[k - 1].endswith(("'s", "’s")):
             return j
         j = k + 1
     return j
 
 
-def _keys(run: Sequence[Token]) -> tuple[str, ...]:
-    words = [name_key(t.form, t.folded) for t in run if t.folded not in _PARTICLES or t.form[0].isupper()]
+def _keys(tokens: Tokens, first: int, last: int) -> tuple[str, ...]:
+    words = [
+        name_key(form, folded)
+        for form, folded in zip(tokens.forms[first:last], tokens.folded[first:last], strict=True)
+        if folded not in _PARTICLES or form[0].isupper()
+    ]
     for size in (4, 3, 2):
         i = 0
         while len(words) >= size and i + size <= len(words):

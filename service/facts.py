@@ -6,10 +6,10 @@ from typing import NamedTuple, TypeAlias
 
 from service.dates import DateMention, find_dates
 from service.entities import Name, find_names
-from service.vocabulary import vocabulary_of
 from service.models import FindingKind
 from service.numbers import Number, find_numbers
-from service.words import Token, stem, tokenize
+from service.vocabulary import DATE, NAME, NUMBER, roles_of, vocabulary_of
+from service.words import Tokens, stem, tokenize
 
 Fact: TypeAlias = Number | DateMention | Name
 
@@ -17,7 +17,7 @@ Fact: TypeAlias = Number | DateMention | Name
 class FactSheet(NamedTuple):
     """The tokens of a sentence, their stems, and its facts in order."""
 
-    tokens: list[Token]
+    tokens: Tokens
     stems: list[str]
     dates: list[DateMention]
     numbers: list[Number]
@@ -33,13 +33,16 @@ def read_facts(text: str, language: str = "en") -> FactSheet:
     """The facts of `text`; offsets are within it."""
     vocabulary = vocabulary_of(language)
     tokens = tokenize(text)
-    taken = [False] * len(tokens)
-    dates = find_dates(text, tokens, vocabulary)
+    roles = [roles_of(form, language) for form in tokens.forms]
+    taken = [False] * len(roles)
+    dates = find_dates(text, tokens, vocabulary, [i for i, role in enumerate(roles) if role & DATE])
     _mark(taken, dates)
-    numbers = find_numbers(text, tokens, vocabulary, taken)
+    numbers = find_numbers(
+        text, tokens, vocabulary, [i for i, role in enumerate(roles) if role & NUMBER], taken
+    )
     _mark(taken, numbers)
-    stems = [stem(t.form) for t in tokens]
-    return FactSheet(tokens, stems, dates, numbers, find_names(text, tokens, taken))
+    names = find_names(text, tokens, [i for i, role in enumerate(roles) if role & NAME], taken)
+    return FactSheet(tokens, [stem(form) for form in tokens.forms], dates, numbers, names)
 
 
 def _mark(taken: list[bool], facts: list[DateMention] | list[Number]) -> None:

@@ -20,6 +20,7 @@ from service.slots import Rivals
 from service.words import TYPOGRAPHY
 
 _MOST_EVIDENCE = 3
+_STOPS = " .!?。！？…"
 _LEAST_SHARE = 0.15  # below this share of a text's weight, a passage is no evidence for it
 _RIVALS_SOUGHT = 4  # so many of the closest sentences are asked whether they have another fact in its place
 _NEAR = 2  # a name may stand this many sentences before the passage that says "he"
@@ -76,17 +77,16 @@ class ArticleIndex:
 
     def _verbatim(self, sentence: str) -> list[int]:
         """The sentences of the article that `sentence` repeats word for word, whole ones only."""
-        wanted = normalize(sentence).rstrip(" .!?。！？…")
-        at = self._whole.find(wanted) if wanted else -1
-        while at >= 0:
-            first = bisect_right(self._starts, at) - 1
-            end = at + len(wanted)
+        wanted = normalize(sentence).rstrip(_STOPS)
+        if not wanted:
+            return []
+        for first, start in enumerate(self._starts[:-1]):
+            if not self._whole.startswith(wanted, start):
+                continue
+            end = start + len(wanted)
             last = bisect_right(self._starts, end - 1) - 1
-            if self._starts[first] == at:
-                rest = self._whole[end : self._starts[last + 1] - 1]
-                if not rest.strip(".!?。！？… "):
-                    return list(range(first, min(last + 1, first + _MOST_EVIDENCE)))
-            at = self._whole.find(wanted, at + 1)
+            if not self._whole[end : self._starts[last + 1] - 1].strip(_STOPS):
+                return list(range(first, min(last + 1, first + _MOST_EVIDENCE)))
         return []
 
     def _hinted(self, hints: Sequence[Passage]) -> frozenset[int]:

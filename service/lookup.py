@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from service.countries import country_phrases
@@ -14,7 +15,7 @@ from service.evidence import SentenceIndex
 from service.facts import Fact, FactSheet, read_facts
 from service.numbers import Number, tidy
 from service.vocabulary import vocabulary_of
-from service.words import fold, is_caseless
+from service.words import fold, is_caseless, stem
 
 _MOST_RUNS = 200  # so many sentences are read to find the words of a name next to each other
 _ENDINGS = ("s", "n", "an", "ian", "ic", "ns", "ans", "ians", "i", "es", "er", "ers", "ese", "ish")
@@ -26,6 +27,14 @@ class Located(NamedTuple):
 
     where: frozenset[int] | set[int]
     reason: str | None = None
+
+
+class _Told(NamedTuple):
+    """How a sentence has a number: its unit, and the stem of the noun after it."""
+
+    sentence: int
+    unit: str | None
+    noun: str | None
 
 
 _NOWHERE = Located(frozenset(), "not_in_article")
@@ -61,13 +70,10 @@ class FactIndex:
     def _figured(self) -> list[int]:
         """The sentences that may have a number or a date."""
         vocabulary = vocabulary_of(self._language)
-        wanted = (
-            vocabulary.number_start
-            | vocabulary.months.keys()
-            | vocabulary.weekdays.keys()
-            | vocabulary.relative_days.keys()
-        )
-        wanted |= vocabulary.directions.keys()
+        return self._with(vocabulary.number_start | vocabulary.date_start - vocabulary.directions.keys())
+
+    def _with(self, wanted: frozenset[str]) -> list[int]:
+        """The sentences with a figure or one of the folded words."""
         found: set[int] = set()
         for form, where in self._words.by_form.items():
             if form[0].isnumeric() or fold(form) in wanted:
@@ -75,32 +81,43 @@ class FactIndex:
         return sorted(found)
 
     @cached_property
-    def _numbers(self) -> dict[float | str, list[tuple[int, Number]]]:
-        found: dict[float | str, list[tuple[int, Number]]] = defaultdict(list)
+    def _numbers(self) -> dict[float | str, set[_Told]]:
+        found: dict[float | str, set[_Told]] = defaultdict(set)
         for i in self._figured:
             for number in self.sheet(i).numbers:
-                found[number.value].append((i, number))
+                found[number.value].add(_Told(i, number.unit, stem(number.noun) if number.noun else None))
         return found
 
     def _locate_number(self, fact: Number) -> Located:
-        same = self._numbers.get(fact.value, [])
-        fitting = {i for i, n in same if _units_fit(fact, n)}
+        same = self._numbers.get(fact.value, set())
+        fitting = {told for told in same if _fits(fact, told)}
         if fitting:
-            return Located(fitting)
+            where = {told.sentence for told in fitting}
+            return Located(where, "other_noun" if self._counts_another(fact, fitting) else None)
         if other := self._equivalents(fact):
             return Located(other)
         if same:
-            return Located({i for i, _ in same}, "other_unit")
+            return Located({told.sentence for told in same}, "other_unit")
         if fact.value == 1.0 and fact.unit:
-            return Located(
-                {
-                    i
-                    for i in range(len(self._texts))
-                    if any(n.unit == fact.unit for n in self.sheet(i).numbers)
-                }
-            )
-        years = {i for i, m in self._dates if fact.value in (m.date.year, m.date.day)}
+            units = {
+                i for i in range(len(self._texts)) if any(n.unit == fact.unit for n in self.sheet(i).numbers)
+            }
+            return Located(units) if units else _NOWHERE
+        years = {i for i, date in self._dates if fact.value in (date.year, date.day)}
         return Located(years) if years else _NOWHERE
+
+    def _counts_another(self, fact: Number, same: set[_Told]) -> bool:
+        """Whether the article counts something else by this number, and by another one, there, what `fact` counts."""
+        if fact.unit or fact.noun is None:
+            return False
+        noun = stem(fact.noun)
+        if any(told.noun in (noun, None) or told.unit for told in same):
+            return False
+        return any(
+            number.noun is not None and stem(number.noun) == noun and number.value != fact.value
+            for told in same
+            for number in self.sheet(told.sentence).numbers
+        )
 
     def _equivalents(self, fact: Number) -> set[int]:
         """Sentences that say the same number in another way, or the exact one behind a rounded one."""
@@ -108,62 +125,74 @@ class FactIndex:
         if isinstance(value, str):
             return self._above(float(value[1:])) if value.startswith("~") else set()
         if fact.unit == "%":
-            return {i for i, n in self._numbers.get(tidy(value / 100), []) if n.unit is None}
+            return {told.sentence for told in self._numbers.get(tidy(value / 100), ()) if told.unit is None}
         if fact.unit == "ordinal" and value:
-            return {i for i, _ in self._numbers.get(tidy(1 / value), [])}
+            return {told.sentence for told in self._numbers.get(tidy(1 / value), ())}
         if 0 < value < 1:
-            return {i for i, n in self._numbers.get(tidy(value * 100), []) if n.unit == "%"}
+            return {told.sentence for told in self._numbers.get(tidy(value * 100), ()) if told.unit == "%"}
         if fact.hedged and value:
             return {
-                i
+                told.sentence
                 for other, found in self._numbers.items()
                 if isinstance(other, float) and abs(other - value) <= _TOLERANCE * value
-                for i, n in found
-                if _units_fit(fact, n)
+                for told in found
+                if _fits(fact, told)
             }
         return set()
 
     def _above(self, least: float) -> set[int]:
         """The sentences with a number that "dozens" or "thousands" may stand for."""
         return {
-            i
+            told.sentence
             for value, found in self._numbers.items()
             if isinstance(value, float) and 2 * least <= value < 1000 * least
-            for i, _ in found
+            for told in found
         }
 
     # Dates
 
     @cached_property
-    def _dates(self) -> list[tuple[int, DateMention]]:
-        return [(i, mention) for i in self._figured for mention in self.sheet(i).dates]
+    def _dates(self) -> set[tuple[int, Date]]:
+        return self._dates_of(self._figured)
+
+    @cached_property
+    def _relative_dates(self) -> set[tuple[int, Date]]:
+        vocabulary = vocabulary_of(self._language)
+        return self._dates_of(self._with(frozenset([*vocabulary.directions, *vocabulary.relative_days])))
+
+    def _dates_of(self, sentences: Iterable[int]) -> set[tuple[int, Date]]:
+        return {
+            (i, date)
+            for i in sentences
+            for mention in self.sheet(i).dates
+            for date in (mention.date, mention.other)
+            if date is not None
+        }
 
     def _locate_date(self, fact: DateMention) -> Located:
         for claim in (fact.date, fact.other):
             if claim is None:
                 continue
-            where = {
-                i for i, m in self._dates if agrees(claim, m.date) or (m.other and agrees(claim, m.other))
-            }
-            if claim.year and claim.month and not any(m.date.year == claim.year for _, m in self._dates):
+            dates = self._relative_dates if claim.relative else self._dates
+            where = {i for i, date in dates if agrees(claim, date)}
+            if claim.year and claim.month and not any(date.year == claim.year for _, date in dates):
                 where = set()
-            if not where:
-                where = self._loosely(claim)
-            if where:
+            if where := where or self._loosely(claim):
                 return Located(where)
         return _NOWHERE
 
     def _loosely(self, claim: Date) -> set[int]:
+        """Sentences that say it in another way: a year of the decade, a time without "p.m.", a year as a number."""
         if claim.span == "decade" and claim.year is not None:
             return {
-                i for i, m in self._dates if m.date.year is not None and 0 <= m.date.year - claim.year < 10
+                i for i, date in self._dates if date.year is not None and 0 <= date.year - claim.year < 10
             }
         if claim.time is not None:
             return {
-                i for i, m in self._dates if m.date.time is not None and (m.date.time - claim.time) % 720 == 0
+                i for i, date in self._dates if date.time is not None and (date.time - claim.time) % 720 == 0
             }
         if claim.year is not None and claim.month is None:
-            return {i for i, _ in self._numbers.get(float(claim.year), [])}
+            return {told.sentence for told in self._numbers.get(float(claim.year), ())}
         return set()
 
     # Names
@@ -191,13 +220,15 @@ class FactIndex:
 
     def _locate_name(self, fact: Name, sheet: FactSheet) -> Located | None:
         words = fact.words
-        if fact.initial and self._is_ordinary(words[0], sheet.tokens[fact.first].form):
+        if fact.initial and self._is_ordinary(words[0], sheet.tokens.forms[fact.first]):
             words = words[1:]
         if not words or (fact.initial and len(words) == 1 and not self._is_name(words[0], fact, sheet)):
             return None
         if len(words) == 1 and words[0] in TITLES:
             return None
         where = self._find(words) or self._find_parts(words)
+        if not where and len(words) == 1 and sheet.tokens.forms[fact.last - 1].isupper():
+            where = self._acronyms.get(words[0], set())
         if not where:
             return _NOWHERE
         telling = [w for w in words if w not in TITLES] or list(words)
@@ -211,24 +242,19 @@ class FactIndex:
         """Whether a lone capitalised word at the beginning of a sentence must be a name."""
         if word in self._name_words or word[0] == "@":
             return True
-        form = sheet.tokens[fact.first].form
+        form = sheet.tokens.forms[fact.first]
         if form.endswith(("'s", "’s")):
             return True
         return False
 
     def _find(self, words: Sequence[str]) -> set[int]:
-        """The sentences in which `words` stand in one name, in their order."""
+        """A sentence in which `words` stand in one name, in their order; all of them for a single word."""
         if len(words) == 1:
             return self._find_word(words[0])
-        candidates = self._together(words)
-        found = {
-            i
-            for i in sorted(candidates)[:_MOST_RUNS]
-            if any(is_within(words, name.words) for name in self.sheet(i).names)
-        }
-        if not found and len(words) > 2:
-            return self._name_words.get(initials(words), set())
-        return found
+        for i in islice(self._together(words), _MOST_RUNS):
+            if any(is_within(words, name.words) for name in self.sheet(i).names):
+                return {i}
+        return self._name_words.get(initials(words), set()) if len(words) > 2 else set()
 
     def _together(self, words: Iterable[str]) -> set[int]:
         sets = [self._name_words.get(word) for word in words]
@@ -243,8 +269,6 @@ class FactIndex:
                 for other in (word + ending, stemmed):
                     if len(other) >= 4 and (where := self._name_words.get(other)):
                         return where
-        if 2 <= len(word) <= 6:
-            return self._acronyms.get(word, set())
         return set()
 
     def _find_parts(self, words: Sequence[str]) -> set[int]:
@@ -265,12 +289,11 @@ class FactIndex:
         """Whether the article has a name of exactly these words."""
         return any(
             name.words == tuple(words)
-            for i in sorted(self._together(words))[:_MOST_RUNS]
+            for i in islice(self._together(words), _MOST_RUNS)
             for name in self.sheet(i).names
         )
 
 
-def _units_fit(claim: Number, told: Number) -> bool:
-    if claim.unit == told.unit or claim.unit is None:
-        return True
-    return told.unit is None and told.noun is None
+def _fits(claim: Number, told: _Told) -> bool:
+    """Whether a number of the same value can be the one claimed: of its unit, or of none that is said."""
+    return claim.unit in (told.unit, None) or (told.unit is None and told.noun is None)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.vocabulary import CJK_MAGNITUDES, CJK_UNITS, SYMBOLS, Vocabulary
-from service.words import Token
+from service.words import Tokens
 
 _SPACES = frozenset([" ", "\u00a0", "\u202f", "\u2009"])
 _JOINTS = _SPACES | {"-", "‑", "‐", "–", ""}
@@ -45,25 +45,24 @@ class Number(NamedTuple):
 class _Reader:
     """Reads numbers from the tokens of one text."""
 
-    def __init__(self, text: str, tokens: Sequence[Token], vocabulary: Vocabulary) -> None:
+    def __init__(self, text: str, tokens: Tokens, vocabulary: Vocabulary) -> None:
         self.text = text
         self.tokens = tokens
         self.vocabulary = vocabulary
 
     def gap(self, i: int) -> str:
         """What stands between token `i - 1` and token `i`."""
-        return self.text[self.tokens[i - 1].end : self.tokens[i].start]
+        return self.text[self.tokens.ends[i - 1] : self.tokens.starts[i]]
 
     def folded(self, i: int) -> str:
-        return self.tokens[i].folded if 0 <= i < len(self.tokens) else ""
+        return self.tokens.folded[i] if 0 <= i < len(self.tokens) else ""
 
     def joined(self, i: int) -> bool:
         return 0 < i < len(self.tokens) and self.gap(i) in _JOINTS
 
     def read(self, i: int) -> Number | None:
         """The number that begins at token `i`."""
-        token = self.tokens[i]
-        read = self._digits(i) if token.form[0].isdigit() else self._words(i)
+        read = self._digits(i) if self.tokens.forms[i][0].isdigit() else self._words(i)
         if read is None:
             return None
         value, j, unit, weak = read
@@ -76,8 +75,8 @@ class _Reader:
             unit, first = symbol, i - 1
         hedge = self.folded(first - 1) in self.vocabulary.hedges
         return Number(
-            self.tokens[first].start,
-            self.tokens[j - 1].end,
+            self.tokens.starts[first],
+            self.tokens.ends[j - 1],
             first,
             j,
             value,
@@ -88,38 +87,38 @@ class _Reader:
         )
 
     def _prefix(self, i: int) -> str | None:
-        before = self.tokens[i - 1]
         if self.gap(i) not in ("", " ", "\u00a0"):
             return None
-        return SYMBOLS.get(before.form) or (_CODES.get(before.folded) if before.form.isupper() else None)
+        form, folded = self.tokens.forms[i - 1], self.tokens.folded[i - 1]
+        return SYMBOLS.get(form) or (_CODES.get(folded) if form.isupper() else None)
 
     def _digits(self, i: int) -> tuple[float | str, int, str | None, bool]:
-        value = parse_digits(self.tokens[i].form, decimal_comma=self.vocabulary.decimal_comma)
+        value = parse_digits(self.tokens.forms[i], decimal_comma=self.vocabulary.decimal_comma)
         j = i + 1
         while (
             j < len(self.tokens)
             and self.gap(j) in _SPACES
             and (self.gap(j) != " " or self.vocabulary.decimal_comma)
-            and len(self.tokens[j].form) == 3
-            and self.tokens[j].form.isdigit()
-            and len(self.tokens[j - 1].form) <= 3
+            and len(self.tokens.forms[j]) == 3
+            and self.tokens.forms[j].isdigit()
+            and len(self.tokens.forms[j - 1]) <= 3
             and isinstance(value, float)
             and value < 1e15
         ):
-            value = value * 1000 + float(self.tokens[j].form)
+            value = value * 1000 + float(self.tokens.forms[j])
             j += 1
-        if self.joined(j) and self.tokens[j].form[0].isnumeric() and len(self.tokens[j].form) == 1:
-            fraction = unicodedata.numeric(self.tokens[j].form)
+        if self.joined(j) and self.tokens.forms[j][0].isnumeric() and len(self.tokens.forms[j]) == 1:
+            fraction = unicodedata.numeric(self.tokens.forms[j])
             if fraction < 1 and isinstance(value, float):
                 value, j = value + fraction, j + 1
-        if j < len(self.tokens) and self.gap(j) == "" and self.tokens[j].folded in _ORDINAL_ENDINGS:
+        if j < len(self.tokens) and self.gap(j) == "" and self.tokens.folded[j] in _ORDINAL_ENDINGS:
             return value, j + 1, "ordinal", False
         value, j = self._magnitude(value, j)
         return value, j, None, False
 
     def _magnitude(self, value: float | str, j: int) -> tuple[float | str, int]:
         while isinstance(value, float) and self.joined(j):
-            word = self.tokens[j].folded
+            word = self.tokens.folded[j]
             factor = self.vocabulary.magnitudes.get(word)
             if factor is None and self.gap(j) == "":
                 factor = self.vocabulary.suffixes.get(word) or CJK_MAGNITUDES.get(word[0])
@@ -133,7 +132,7 @@ class _Reader:
         return value, j
 
     def _words(self, i: int) -> tuple[float | str, int, str | None, bool] | None:
-        vocabulary, word = self.vocabulary, self.tokens[i].folded
+        vocabulary, word = self.vocabulary, self.tokens.folded[i]
         if word in vocabulary.numbers or word in vocabulary.magnitudes:
             return self._cardinal(i)
         if word in vocabulary.indefinite:
@@ -206,7 +205,7 @@ class _Reader:
     def _unit(self, i: int, j: int) -> tuple[str | None, int]:
         if not self.joined(j):
             return None, j
-        word, form = self.folded(j), self.tokens[j].form
+        word, form = self.folded(j), self.tokens.forms[j]
         if form in SYMBOLS:
             return SYMBOLS[form], j + 1
         if word in ("per", "pour", "por") and self.folded(j + 1) in ("cent", "ciento"):
@@ -223,7 +222,7 @@ class _Reader:
         return None, j
 
     def _noun(self, j: int) -> str | None:
-        return self.tokens[j].folded if self.joined(j) and self.tokens[j].form[0].isalpha() else None
+        return self.tokens.folded[j] if self.joined(j) and self.tokens.forms[j][0].isalpha() else None
 
 
 def _room(value: float, language: str) -> float:
@@ -270,37 +269,25 @@ def _resolve(form: str, marks: list[str], *, decimal_comma: bool) -> str:
     return form.replace(marks[0], "\0")
 
 
-def find_numbers(text: str, tokens: Sequence[Token], vocabulary: Vocabulary, taken: Sequence[bool]) -> list[Number]:
-    """The numbers among `tokens` in order; tokens marked in `taken` are left alone."""
+def find_numbers(
+    text: str, tokens: Tokens, vocabulary: Vocabulary, candidates: Sequence[int], taken: Sequence[bool]
+) -> list[Number]:
+    """The numbers that begin at one of `candidates`, in order; tokens marked in `taken` begin none."""
     reader = _Reader(text, tokens, vocabulary)
     found: list[Number] = []
-    i = 0
-    while i < len(tokens):
-        number = None
-        if not taken[i] and _may_start(tokens[i], vocabulary):
-            number = reader.read(i)
-        if number is None:
-            i += 1
-        else:
+    past = 0
+    for i in candidates:
+        if i >= past and not taken[i] and (number := reader.read(i)):
             found.append(number)
-            i = max(number.last, i + 1)
+            past = number.last
     return _share_units(tokens, found, vocabulary)
 
 
-def _may_start(token: Token, vocabulary: Vocabulary) -> bool:
-    return (
-        token.form[0].isdigit()
-        or token.folded in vocabulary.number_start
-        or token.folded in vocabulary.indefinite
-        or (len(token.form) == 1 and token.form.isnumeric())
-    )
-
-
-def _share_units(tokens: Sequence[Token], found: list[Number], vocabulary: Vocabulary) -> list[Number]:
+def _share_units(tokens: Tokens, found: list[Number], vocabulary: Vocabulary) -> list[Number]:
     """Give the first number of "20 to 30 percent" the unit of the second."""
     for k in range(len(found) - 2, -1, -1):
         this, other = found[k], found[k + 1]
-        between = tokens[this.last : other.first]
-        if this.unit is None and other.unit and all(t.folded in vocabulary.range_words for t in between):
+        between = tokens.folded[this.last : other.first]
+        if this.unit is None and other.unit and all(word in vocabulary.range_words for word in between):
             found[k] = this._replace(unit=other.unit, noun=other.noun)
     return found

@@ -13,6 +13,7 @@ from service.numbers import Number
 _REACH = 4  # words compared on each side
 _ENOUGH = 1.6  # one telling word and a few small ones
 _SMALL = 0.3  # what a function word, or the edge of the sentence, counts
+_MOST = 60  # facts of one kind in one sentence; more is a table, and would cost the square of it
 _EDGE = "\0"
 _SMALL_WORDS = FUNCTION_WORDS | TITLES.keys() | {_EDGE, "said", "say"}
 
@@ -59,19 +60,20 @@ def _of_kind(fact: Fact, sheet: FactSheet) -> Sequence[Fact]:
 def _unmatched(sheet: FactSheet, other: FactSheet) -> list[_Pair]:
     """Every pair of facts of a kind that the two sheets do not share."""
     pairs: list[_Pair] = []
-    for mine, theirs in (
-        (list[Fact](sheet.names), list[Fact](other.names)),
-        ([*sheet.dates, *sheet.numbers], [*other.dates, *other.numbers]),
-    ):
+    kinds: list[tuple[list[Fact], list[Fact]]] = [
+        (list(sheet.names[:_MOST]), list(other.names[:_MOST])),
+        ([*sheet.dates, *sheet.numbers][:_MOST], [*other.dates, *other.numbers][:_MOST]),
+    ]
+    for mine, theirs in kinds:
+        all_theirs = list(theirs)
         for equal in (_equal, _same):
             for fact in list(mine):
                 partner = next((f for f in theirs if equal(fact, f)), None)
                 if partner is not None:
                     mine.remove(fact)
                     theirs.remove(partner)
-        # A name may stand twice on one side.
-        mine = [f for f in mine if not any(_same(f, own) for own in _of_kind(f, other))]
-        pairs += [(f, g) for f in mine for g in theirs]
+        # What the sentence says twice and the other once is shared, too.
+        pairs += [(f, g) for f in mine if not any(_same(f, own) for own in all_theirs) for g in theirs]
     return pairs
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from service.words import fold
+
 _CARDINALS = {
     "en": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen",
@@ -207,6 +209,7 @@ class Vocabulary:
     indefinite: frozenset[str] = frozenset()
     decimal_comma: bool = False
     number_start: frozenset[str] = frozenset()
+    date_start: frozenset[str] = frozenset()
 
 
 def _numbers(code: str) -> dict[str, int]:
@@ -231,7 +234,9 @@ def _units(code: str) -> dict[str, str]:
 @lru_cache(maxsize=8)
 def _of(code: str) -> Vocabulary:
     if code not in _CARDINALS:
-        return Vocabulary(code, suffixes=_SUFFIXES, units=_units(""), decimal_comma=code not in _DOT_LANGUAGES)
+        return Vocabulary(
+            code, suffixes=_SUFFIXES, units=_units(""), decimal_comma=code not in _DOT_LANGUAGES
+        )
     ordinals = {word: n + 3 for n, word in enumerate(_ORDINALS[code].split())}
     if code == "de":
         ordinals |= {word + end: value for word, value in list(ordinals.items()) for end in "nrs"}
@@ -241,6 +246,10 @@ def _of(code: str) -> Vocabulary:
     vague = _pairs(_VAGUE[code])
     months = {word: n for n, word in enumerate(_MONTHS[code].split(), 1)}
     weekdays = {word: n for n, word in enumerate(_WEEKDAYS[code].split())}
+    month_forms = {word: int(value) for word, value in _pairs(_MONTH_FORMS[code]).items()}
+    weekday_forms = {word: int(value) for word, value in _pairs(_WEEKDAY_FORMS[code]).items()}
+    relative_days = {word: n - 1 for n, word in enumerate(_RELATIVE_DAYS[code].split())}
+    directions = _pairs(_DIRECTIONS[code])
     return Vocabulary(
         language=code,
         numbers=numbers,
@@ -250,10 +259,10 @@ def _of(code: str) -> Vocabulary:
         ordinals=ordinals,
         fractions=fractions,
         units=_units(code),
-        months={w: int(v) for w, v in _pairs(_MONTH_FORMS[code]).items()} | months,
-        weekdays={w: int(v) for w, v in _pairs(_WEEKDAY_FORMS[code]).items()} | weekdays,
-        relative_days={word: n - 1 for n, word in enumerate(_RELATIVE_DAYS[code].split())},
-        directions=_pairs(_DIRECTIONS[code]),
+        months=months | month_forms,
+        weekdays=weekdays | weekday_forms,
+        relative_days=relative_days,
+        directions=directions,
         seasons=frozenset(_SEASONS[code].split()),
         hedges=frozenset(_HEDGES[code].split()),
         connectors=frozenset([_CONNECTORS[code]]),
@@ -263,6 +272,7 @@ def _of(code: str) -> Vocabulary:
         indefinite=frozenset(_INDEFINITE[code].split()),
         decimal_comma=code != "en",
         number_start=frozenset([*numbers, *magnitudes, *fractions, *vague, *ordinals]),
+        date_start=frozenset([*months, *month_forms, *weekdays, *weekday_forms, *relative_days, *directions]),
     )
 
 
@@ -270,3 +280,24 @@ def vocabulary_of(language: str) -> Vocabulary:
     """The vocabulary for a BCP 47 tag; English where the language is unknown (`und`)."""
     code = language.partition("-")[0].lower()
     return _of("en" if code in ("und", "") else code)
+
+
+NUMBER, DATE, NAME = 1, 2, 4
+
+
+@lru_cache(maxsize=1 << 15)
+def roles_of(form: str, language: str) -> int:
+    """What may begin with a word: the sum of `NUMBER`, `DATE` and `NAME`, or 0."""
+    if form[0].isdigit():
+        return NUMBER | DATE
+    vocabulary, word = vocabulary_of(language), fold(form)
+    role = NAME if form[0].isupper() and form.partition("'")[0].partition("’")[0] != "I" else 0
+    if (
+        word in vocabulary.number_start
+        or word in vocabulary.indefinite
+        or (len(form) == 1 and form.isnumeric())
+    ):
+        role |= NUMBER
+    if word in vocabulary.date_start:
+        role |= DATE
+    return role

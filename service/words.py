@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670"
@@ -64,18 +64,29 @@ TYPOGRAPHY = str.maketrans(
 )
 
 
-class Token(NamedTuple):
-    """A word, number or sign, `text[start:end]`; `form` is that stretch, `folded` what it is compared as."""
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The words, numbers and signs of a text in order, as columns of equal length.
 
-    start: int
-    end: int
-    form: str
-    folded: str
+    Token `i` is `text[starts[i]:ends[i]] == forms[i]`; `folded[i]` is what it is compared as.
+    """
+
+    starts: list[int]
+    ends: list[int]
+    forms: list[str]
+    folded: list[str]
+
+    def __len__(self) -> int:
+        return len(self.forms)
 
 
-def tokenize(text: str) -> list[Token]:
-    """The tokens of `text` in order."""
-    return [Token(m.start(), m.end(), m.group(), fold(m.group())) for m in TOKEN.finditer(text)]
+def tokenize(text: str) -> Tokens:
+    """The tokens of `text`."""
+    spans = [m.span() for m in TOKEN.finditer(text)]
+    forms = [text[start:end] for start, end in spans]
+    return Tokens(
+        [start for start, _ in spans], [end for _, end in spans], forms, [fold(form) for form in forms]
+    )
 
 
 @lru_cache(maxsize=1 << 15)
