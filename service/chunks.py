@@ -99,9 +99,12 @@ class _Units:
             level = _SENTENCE
 
     def _add_fragments(self, start: int, end: int, level: int) -> None:
+        reach = 8 * self.budget
         while start < end:
-            stop = self._fit(start, end)
+            stop = self._fit(start, min(end, start + reach))
             self._add(start, self._count(start, stop), level)
+            # The next one is likely to be of the same script, and so about as long.
+            reach = 2 * (stop - start)
             start, level = stop, _FRAGMENT
 
     def _add(self, start: int, tokens: int, level: int) -> None:
@@ -137,7 +140,7 @@ class _Units:
 
     def _fit(self, start: int, end: int) -> int:
         """The end of a part of `text[start:end]` that is within the budget."""
-        stop = min(end, start + min(8 * self.budget, PIECE_LENGTH))
+        stop = min(end, start + PIECE_LENGTH)
         while True:
             tokens = self.encoding.encode_ordinary(self.text[start:stop])
             if len(tokens) <= self.budget:
