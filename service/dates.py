@@ -83,19 +83,20 @@ class _Reader:
     def __init__(self, text: str, tokens: Tokens, vocabulary: Vocabulary) -> None:
         self.text = text
         self.tokens = tokens
+        self.count = len(tokens.forms)
         self.vocabulary = vocabulary
 
     def gap(self, i: int) -> str:
         return (
-            self.text[self.tokens.ends[i - 1] : self.tokens.starts[i]] if 0 < i < len(self.tokens) else "\n"
+            self.text[self.tokens.ends[i - 1] : self.tokens.starts[i]] if 0 < i < self.count else "\n"
         )
 
     def folded(self, i: int) -> str:
-        return self.tokens.folded[i] if 0 <= i < len(self.tokens) else ""
+        return self.tokens.folded[i] if 0 <= i < self.count else ""
 
     def number(self, i: int, low: int, high: int) -> int | None:
         """Token `i` as a whole number from `low` to `high`."""
-        if not 0 <= i < len(self.tokens):
+        if not 0 <= i < self.count:
             return None
         form = self.tokens.forms[i]
         if len(form) > 4 or not form.isdecimal():
@@ -170,7 +171,7 @@ class _Reader:
         j = self._skip_ordinal(i + 1)
         if self.folded(j) in ("of", "de"):
             j += 1
-        if j >= len(self.tokens) or self.gap(j) not in (" ", ". ", "\u00a0", ".\u00a0", "-"):
+        if j >= self.count or self.gap(j) not in (" ", ". ", "\u00a0", ".\u00a0", "-"):
             return None
         if self.folded(j) not in self.vocabulary.months or not self._is_month(j):
             return None
@@ -187,7 +188,7 @@ class _Reader:
         elif self.gap(i + 1) in ("/", "-") and self.tokens.forms[i + 1].isdecimal() and form.isdecimal():
             mark, j = self.gap(i + 1), i + 1
             while (
-                j < len(self.tokens)
+                j < self.count
                 and self.gap(j) == mark
                 and self.tokens.forms[j].isdecimal()
                 and j < i + 4
@@ -246,13 +247,13 @@ class _Reader:
     def _cjk(self, i: int) -> tuple[int, Date, Date | None] | None:
         parts: dict[str, int] = {}
         j = i
-        while j + 1 < len(self.tokens) and self.gap(j + 1) == "" and self.tokens.forms[j].isdecimal():
+        while j + 1 < self.count and self.gap(j + 1) == "" and self.tokens.forms[j].isdecimal():
             mark = self.tokens.forms[j + 1][0]
             if mark not in "年月日" or len(self.tokens.forms[j]) > 4 or mark in parts:
                 break
             parts[mark] = int(self.tokens.forms[j])
             j += 2
-            if len(self.tokens.forms[j - 1]) > 1 or (j < len(self.tokens) and self.gap(j) != ""):
+            if len(self.tokens.forms[j - 1]) > 1 or (j < self.count and self.gap(j) != ""):
                 break
         if not parts or (list(parts) == ["年"] and parts["年"] not in _YEAR_SPAN):
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from service.countries import country_forms, country_phrases
@@ -463,6 +464,7 @@ class Name(NamedTuple):
     initial: bool
 
 
+@lru_cache(maxsize=1 << 15)
 def name_key(form: str, folded: str) -> str:
     """What one word of a name is compared as: a country's id, a title's canonical word, or the folded word."""
     forms = country_forms()
@@ -516,10 +518,10 @@ def find_names(text: str, tokens: Tokens, candidates: Sequence[int], taken: Sequ
 
 def _end_of_run(text: str, tokens: Tokens, taken: Sequence[bool], i: int) -> int:
     j = i + 1
-    while j < min(len(tokens), i + _LONGEST):
+    while j < min(len(tokens.forms), i + _LONGEST):
         k = j
         while (
-            k < len(tokens)
+            k < len(tokens.forms)
             and k < j + 2
             and tokens.folded[k] in _PARTICLES
             and not tokens.forms[k][0].isupper()
@@ -527,7 +529,7 @@ def _end_of_run(text: str, tokens: Tokens, taken: Sequence[bool], i: int) -> int
             if tokens.folded[k] == "and" or text[tokens.ends[k - 1] : tokens.starts[k]] not in (" ", "-"):
                 return j
             k += 1
-        if k >= len(tokens) or taken[k] or not is_capital(tokens.forms[k]):
+        if k >= len(tokens.forms) or taken[k] or not is_capital(tokens.forms[k]):
             return j
         if not _continues(text, tokens, k) or tokens.forms[k - 1].endswith(("'s", "’s")):
             return j

@@ -205,7 +205,7 @@ class FactIndex:
             if form[0].isupper() or (form[0].isalpha() and is_caseless(form)):
                 found[name_key(form, fold(form))].update(where)
         for phrase, country in country_phrases().items():
-            if all(word in found for word in phrase):
+            if phrase[0] in found and all(word in found for word in phrase):
                 found[country] |= set.intersection(*(found[word] for word in phrase))
         return found
 

@@ -48,6 +48,7 @@ class _Reader:
     def __init__(self, text: str, tokens: Tokens, vocabulary: Vocabulary) -> None:
         self.text = text
         self.tokens = tokens
+        self.count = len(tokens.forms)
         self.vocabulary = vocabulary
 
     def gap(self, i: int) -> str:
@@ -55,10 +56,10 @@ class _Reader:
         return self.text[self.tokens.ends[i - 1] : self.tokens.starts[i]]
 
     def folded(self, i: int) -> str:
-        return self.tokens.folded[i] if 0 <= i < len(self.tokens) else ""
+        return self.tokens.folded[i] if 0 <= i < self.count else ""
 
     def joined(self, i: int) -> bool:
-        return 0 < i < len(self.tokens) and self.gap(i) in _JOINTS
+        return 0 < i < self.count and self.gap(i) in _JOINTS
 
     def read(self, i: int) -> Number | None:
         """The number that begins at token `i`."""
@@ -96,7 +97,7 @@ class _Reader:
         value = parse_digits(self.tokens.forms[i], decimal_comma=self.vocabulary.decimal_comma)
         j = i + 1
         while (
-            j < len(self.tokens)
+            j < self.count
             and self.gap(j) in _SPACES
             and (self.gap(j) != " " or self.vocabulary.decimal_comma)
             and len(self.tokens.forms[j]) == 3
@@ -111,7 +112,7 @@ class _Reader:
             fraction = unicodedata.numeric(self.tokens.forms[j])
             if fraction < 1 and isinstance(value, float):
                 value, j = value + fraction, j + 1
-        if j < len(self.tokens) and self.gap(j) == "" and self.tokens.folded[j] in _ORDINAL_ENDINGS:
+        if j < self.count and self.gap(j) == "" and self.tokens.folded[j] in _ORDINAL_ENDINGS:
             return value, j + 1, "ordinal", False
         value, j = self._magnitude(value, j)
         return value, j, None, False
@@ -161,12 +162,12 @@ class _Reader:
     def _cardinal(self, i: int) -> tuple[float | str, int, str | None, bool]:
         vocabulary = self.vocabulary
         total, current, j, smallest = 0.0, -1.0, i, 1e18
-        while j < len(self.tokens) and (j == i or self.joined(j)):
+        while j < self.count and (j == i or self.joined(j)):
             word = self.folded(j)
             if (
                 word in vocabulary.connectors
                 and current >= 0
-                and j + 1 < len(self.tokens)
+                and j + 1 < self.count
                 and self.joined(j + 1)
             ):
                 follower = vocabulary.numbers.get(self.folded(j + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from service.dates import DateMention, agrees
 from service.entities import FUNCTION_WORDS, TITLES, Name, initials, is_within
@@ -26,9 +26,6 @@ class _Place(NamedTuple):
     last: int
 
 
-_Pair: TypeAlias = tuple[Fact, Fact]
-
-
 class Rivals:
     """The facts of a sentence that have a rival in one of `others`, the sentences of the article closest to it."""
 
@@ -36,10 +33,16 @@ class Rivals:
         self._sheet = sheet
         self._scores: dict[int, float] = {}
         for other in others:
-            for mine, theirs in _unmatched(sheet, other):
-                score = _likeness(sheet, mine, other, theirs)
-                if score >= _ENOUGH:
-                    self._scores[mine.first] = max(score, self._scores.get(mine.first, 0.0))
+            close = [
+                (mine, theirs, score)
+                for mine, theirs in _neighbours(sheet, other)
+                if (score := _likeness(sheet, mine, other, theirs)) >= _ENOUGH
+            ]
+            if close:
+                own, foreign = _unmatched(sheet, other)
+                for mine, theirs, score in close:
+                    if mine in own and theirs in foreign:
+                        self._scores[mine.first] = max(score, self._scores.get(mine.first, 0.0))
 
     def has(self, fact: Fact, homes: Sequence[FactSheet]) -> bool:
         """Whether `fact` has a rival in a place that fits it better than its places in `homes`."""
@@ -57,15 +60,33 @@ def _of_kind(fact: Fact, sheet: FactSheet) -> Sequence[Fact]:
     return sheet.names if isinstance(fact, Name) else [*sheet.dates, *sheet.numbers]
 
 
-def _unmatched(sheet: FactSheet, other: FactSheet) -> list[_Pair]:
-    """Every pair of facts of a kind that the two sheets do not share."""
-    pairs: list[_Pair] = []
-    kinds: list[tuple[list[Fact], list[Fact]]] = [
-        (list(sheet.names[:_MOST]), list(other.names[:_MOST])),
-        ([*sheet.dates, *sheet.numbers][:_MOST], [*other.dates, *other.numbers][:_MOST]),
+def _kinds(sheet: FactSheet) -> tuple[list[Fact], list[Fact]]:
+    figures: list[Fact] = [*sheet.dates, *sheet.numbers]
+    return list(sheet.names[:_MOST]), figures[:_MOST]
+
+
+def _neighbours(sheet: FactSheet, other: FactSheet) -> list[tuple[Fact, Fact]]:
+    """The pairs of facts of a kind that have the same word next to them, or at one end of them."""
+    mine, theirs = [_EDGE, *sheet.stems, _EDGE], [_EDGE, *other.stems, _EDGE]
+    return [
+        (f, g)
+        for own, foreign in zip(_kinds(sheet), _kinds(other), strict=True)
+        for f in own
+        for g in foreign
+        if mine[f.first] == theirs[g.first]
+        or mine[f.last + 1] == theirs[g.last + 1]
+        or mine[f.first + 1] == theirs[g.first + 1]
+        or mine[f.last] == theirs[g.last]
     ]
-    for mine, theirs in kinds:
-        all_theirs = list(theirs)
+
+
+def _unmatched(sheet: FactSheet, other: FactSheet) -> tuple[set[Fact], set[Fact]]:
+    """The facts of each sheet that the other has not."""
+    left: set[Fact] = set()
+    right: set[Fact] = set()
+    for own, foreign in zip(_kinds(sheet), _kinds(other), strict=True):
+        theirs = list(foreign)
+        mine = list(own)
         for equal in (_equal, _same):
             for fact in list(mine):
                 partner = next((f for f in theirs if equal(fact, f)), None)
@@ -73,8 +94,9 @@ def _unmatched(sheet: FactSheet, other: FactSheet) -> list[_Pair]:
                     mine.remove(fact)
                     theirs.remove(partner)
         # What the sentence says twice and the other once is shared, too.
-        pairs += [(f, g) for f in mine if not any(_same(f, own) for own in all_theirs) for g in theirs]
-    return pairs
+        left.update(f for f in mine if not any(_same(f, g) for g in foreign))
+        right.update(theirs)
+    return left, right
 
 
 def _equal(a: Fact, b: Fact) -> bool:
@@ -91,10 +113,10 @@ def _same(a: Fact, b: Fact) -> bool:
 
 
 def _same_name(a: Sequence[str], b: Sequence[str]) -> bool:
-    if is_within(a, b) or is_within(b, a):
-        return True
     short, long = sorted((a, b), key=len)
-    if len(short) == 1 and (initials(long) == short[0] or any(_inflected(short[0], word) for word in long)):
+    if set(short).isdisjoint(long):
+        return len(short) == 1 and (initials(long) == short[0] or any(_inflected(short[0], w) for w in long))
+    if is_within(short, long):
         return True
     bare_a, bare_b = ([w for w in words if w not in TITLES] for words in (a, b))
     return bool(bare_a) and bool(bare_b) and (is_within(bare_a, b) or is_within(bare_b, a))

@@ -11,9 +11,9 @@ _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670"
 _LETTER = rf"[^\W\d_{_CJK}]"
 TOKEN = re.compile(
-    rf"(?:{_LETTER}\.)+{_LETTER}\b\.?"  # U.S.
+    rf"{_LETTER}(?:\.{_LETTER})+\b\.?"  # U.S.
     r"|\d+(?:[.,:٫٬’']\d+)*"
-    rf"|{_LETTER}(?:[\w{_MARKS}](?<![{_CJK}]))*(?:['’]{_LETTER}+)*"
+    rf"|{_LETTER}[^\W{_CJK}]*(?:[{_MARKS}]+[^\W{_CJK}]*)*(?:['’]{_LETTER}+)*"
     r"|[\u30a1-\u30ff]+"  # katakana
     r"|[\u3005-\u3007\u3040-\u309f]+"  # hiragana
     r"|[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+"
@@ -75,9 +75,6 @@ class Tokens:
     ends: list[int]
     forms: list[str]
     folded: list[str]
-
-    def __len__(self) -> int:
-        return len(self.forms)
 
 
 def tokenize(text: str) -> Tokens:
