@@ -19,7 +19,7 @@ from service.settings import Settings, variable_of
 from service.summarizer import EXTRACTIVE, Summarizer
 from service.tokens import get_encoding
 
-_DEFAULT_MODEL = "gpt-5-mini"
+_DEFAULT_MODEL = "gpt-6-luna"
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 

@@ -53,6 +53,7 @@ class _Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     output_usd: _Price | None = None
     structured_output: StructuredOutput | None = None
     extra: dict[str, Sampling] = {}
+    prompt_suffix: str = ""
 
 
 class ModelInfo(_Facts, frozen=True, kw_only=True):
@@ -60,7 +61,8 @@ class ModelInfo(_Facts, frozen=True, kw_only=True):
 
     `context_window` and `max_output_tokens` are in the model's own tokens; tokens counted by `encoding`
     times `token_factor` bound them for English text, times `token_factor_other` for other languages.
-    Prices are in USD for a million tokens. `extra` goes into each request. `known` is False where all
+    Prices are in USD for a million tokens. `extra` goes into each request. `prompt_suffix`
+    is that of the prompts that suit the model, such as `-small`. `known` is False where all
     of this is a cautious guess.
     """
 

@@ -27,6 +27,8 @@ from service.prompts import Prompt
 from service.run import Run
 
 _LONGEST_REJECTED = 300
+_ENOUGH_SENTENCES = 3
+_CUT = "The model's answer was longer than its limit; its torn end was left out."
 _SHORTEST_COPY = 12  # shorter texts stand in too many places to tell which was meant
 _SENTENCE_END = re.compile(r"[.!?…。！？؟۔।։።][\"'”’»›」』)\]]*$")
 _LOOKALIKES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "\u00a0": " "})
@@ -87,7 +89,10 @@ class Drafter:
             output_schema=None if schema is None else OutputSchema(name="draft", schema=schema),
             extra=dict(run.model.extra),
         )
-        key = cache_key("draft", request=msgspec.to_builtins(msgspec.structs.replace(request, timeout_s=0.0)))
+        digest = cache_key(
+            "draft", request=msgspec.to_builtins(msgspec.structs.replace(request, timeout_s=0.0))
+        )
+        key = f"draft/{digest}"
         run.draft_keys.append(key)
         if run.cache.reads and (kept := await self._store.get(key)) is not None:
             return msgspec.json.decode(kept, type=Answer)
@@ -100,11 +105,16 @@ class Drafter:
         """The model's answer, and whether it is whole. A cut or unreadable one is asked for again.
 
         The second try gets twice the room and another seed; what is still cut then loses its torn sentence.
+        Prose that was cut is not asked for again if it has sentences enough without the torn one.
         """
         reply = await self._complete(request, run)
         try:
+            answer = read_answer(reply.text).answer
             if reply.finish_reason != "length":
-                return read_answer(reply.text).answer, True
+                return answer, True
+            if request.output_schema is None and len(answer.sentences) > _ENOUGH_SENTENCES:
+                run.notice("answer_cut_short", _CUT)
+                return _without_torn_end(answer), True
         except LLMOutputError:
             run.notice("unreadable_answer", "An answer of the model could not be read; it was asked again.")
         request = msgspec.structs.replace(

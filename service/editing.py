@@ -59,15 +59,15 @@ class Shaped(NamedTuple):
 def shape(sentences: Iterable[DraftSentence], style: Style) -> Shaped:
     """One sentence each, without marks and bullets, none twice, no more than the style holds."""
     kept: list[DraftSentence] = []
-    revisions: list[Revision] = []
+    dropped: dict[str, Revision] = {}
     for sentence in (part for s in sentences for part in _split(s)):
         if any(_say_the_same(sentence.text, k.text) for k in kept):
-            revisions.append(drop(sentence.text, "repeated"))
+            dropped.setdefault(sentence.text, drop(sentence.text, "repeated"))
         elif len(kept) == _MOST_SENTENCES[style]:
-            revisions.append(drop(sentence.text, "over_limit"))
+            dropped.setdefault(sentence.text, drop(sentence.text, "over_limit"))
         else:
             kept.append(sentence)
-    return Shaped(kept, revisions)
+    return Shaped(kept, list(dropped.values()))
 
 
 def drop(text: str, reason: RevisionReason, unsupported: Sequence[Finding] = ()) -> Revision:

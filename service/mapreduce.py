@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 
 from service.chunks import Chunk, split
 from service.drafts import Draft, Drafter, DraftSentence, Pick, answer_tokens
 from service.errors import LLMError
 from service.extractive import summarize as extract
-from service.languages import language_name
+from service.languages import language_name, same_language
 from service.marking import Candidate, Marked, mark
 from service.models import Style
 from service.passages import Passage
@@ -33,16 +33,16 @@ _UNKNOWN = "the language of the article"
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """The prompts that one summary is made with."""
+    """The prompts that one summary is made with; without `repair`, nothing is mended."""
 
     article: Prompt
     chunk: Prompt
     combine: Prompt
-    repair: Prompt
+    repair: Prompt | None
 
     def digests(self) -> tuple[str, ...]:
         """Digests of all, in a fixed order."""
-        return tuple(p.digest for p in (self.article, self.chunk, self.combine, self.repair))
+        return tuple(p.digest for p in (self.article, self.chunk, self.combine, self.repair) if p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class MapReduce:
         """Draft the summary of an article; raises LLMError where the model gives nothing to work with."""
         candidates = reading.candidates()
         whole = mark(reading.text, Passage(0, len(reading.text)), reading.paragraphs, candidates)
-        room = _room(run, self._prompts)
+        room = _room(run, self._prompts, reading.language)
         if await _count(whole.text, run) <= room:
             run.report(Progress("article", 0, 1))
             return await self._ask(self._prompts.article, whole, order, run, style=order.style)
@@ -122,8 +122,7 @@ class MapReduce:
             run.report(Progress("chunks", done, len(chunks)))
             return notes
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(take(chunk)) for chunk in chunks]
+        drafts = await _all([take(chunk) for chunk in chunks])
         if len(failures) == len(chunks):
             raise failures[0]
         if failures:
@@ -133,7 +132,7 @@ class MapReduce:
                 f"The model did not answer for {len(failures)} of {len(chunks)} chunks; "
                 "sentences of these stand in.",
             )
-        return [task.result() for task in tasks]
+        return drafts
 
     async def _combine(self, notes: Sequence[Draft], order: Order, run: Run, room: int) -> Draft:
         """One draft from many; in several rounds where the notes do not fit one call."""
@@ -143,9 +142,7 @@ class MapReduce:
             if len(notes) <= 2 or await _count(marked.text, run) <= room:
                 break
             groups = _group(notes, [await _count(mark_notes([n]).text, run) for n in notes], room)
-            async with asyncio.TaskGroup() as tasks:
-                rounds = [tasks.create_task(self._combine_group(group, order, run)) for group in groups]
-            notes = [task.result() for task in rounds]
+            notes = await _all([self._combine_group(group, order, run) for group in groups])
         run.report(Progress("combine", 0, 1))
         draft = await self._ask(self._prompts.combine, marked, order, run, style=order.style)
         return Draft(draft.sentences, _keep_speakers(draft, notes), rejected + draft.rejected)
@@ -162,6 +159,7 @@ class MapReduce:
         offered: dict[str, object] = {
             "article": marked.text,
             "notes": marked.text,
+            "text": marked.plain,
             "open": opening,
             "close": closing,
             "title": order.title,
@@ -183,16 +181,29 @@ def mark_notes(notes: Sequence[Draft]) -> Marked:
         words = " ".join(pick.candidate.text.split())
         shown = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
         lines.append(f"[q{n}] “{shown}” ({pick.speaker or 'speaker not named'})")
-    return Marked("\n".join(lines), tuple(s.passages for s in sentences), tuple(picks))
+    plain = "\n".join(s.text for s in sentences)
+    return Marked("\n".join(lines), plain, tuple(s.passages for s in sentences), tuple(picks))
 
 
-def _room(run: Run, prompts: Prompts) -> int:
+def _room(run: Run, prompts: Prompts, language: str) -> int:
     """Tokens of marked text, by our encoding, that fit one call beside the prompt and a doubled answer."""
+    english = same_language(language, "en")
+    factor = run.model.token_factor if english else run.model.token_factor_other
     model, encoding = run.model, get_encoding(run.model.encoding)
     used = (prompts.article, prompts.chunk, prompts.combine)
     answer = 2 * max(answer_tokens(p, model) for p in used)
     fixed = max(count_tokens(p.source, encoding) for p in used)
-    return max(_SMALLEST_ROOM, math.floor((model.context_window - answer) / model.token_factor) - fixed)
+    return max(_SMALLEST_ROOM, math.floor((model.context_window - answer) / factor) - fixed)
+
+
+async def _all(work: Sequence[Coroutine[None, None, Draft]]) -> list[Draft]:
+    """The outcomes of coroutines that run side by side; the first error ends them all."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return [task.result() for task in tasks]
 
 
 async def _count(text: str, run: Run) -> int:

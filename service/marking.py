@@ -32,10 +32,12 @@ class Candidate:
 class Marked:
     """A marked text and what its ids stand for: `p1` is `passages[0]`, `q1` is `candidates[0]`.
 
-    An id may stand for several passages of the article: in notes, for those that a note rests on.
+    An id may stand for several passages of the article: in notes, for those that a note rests on. `plain` is
+    the text without marks, for models that ids confuse.
     """
 
     text: str
+    plain: str
     passages: tuple[tuple[Passage, ...], ...]
     candidates: tuple[Candidate, ...]
 
@@ -65,7 +67,8 @@ def mark(
         parts += [article[at:position], name]
         at = position
     parts.append(article[at : within.end])
-    return Marked("".join(parts).strip(), tuple((p,) for p in passages), tuple(inside))
+    plain = article[within.start : within.end].strip()
+    return Marked("".join(parts).strip(), plain, tuple((p,) for p in passages), tuple(inside))
 
 
 def _passages(within: Passage, paragraphs: Sequence[Passage]) -> list[Passage]:

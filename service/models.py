@@ -191,7 +191,7 @@ _PromptName = Annotated[
     Meta(
         min_length=1,
         max_length=100,
-        description="Prompt as `name`, `name@version` or `name@label`",
+        description="Prompt as `name`, `name@version` or `name@label`; without it, one that suits the model",
         examples=["article", "article@1"],
     ),
 ]
@@ -225,7 +225,7 @@ class SummaryRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     ] = "brief"
     max_quotes: _MaxQuotes = 5
     language: _Language | None = None
-    prompt: _PromptName = "article"
+    prompt: _PromptName | None = None
     model: _ModelName | None = None
     policy: Annotated[
         Policy | None,

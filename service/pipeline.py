@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from service.drafts import Draft, Drafter
+from service.drafts import Draft, Drafter, DraftSentence
 from service.editing import check, choose_quotes, drop, extract_draft, render, shape
 from service.errors import (
     LLMAuthenticationError,
@@ -32,6 +32,7 @@ from service.models import (
     Style,
     Summary,
 )
+from service.prompts import Prompt
 from service.reading import Reading, read
 from service.repairs import repair
 from service.run import Run
@@ -78,6 +79,21 @@ class _Edition:
     revisions: list[Revision]
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One article under way: the job, the run that pays for it, and what code has found so far."""
+
+    job: Job
+    run: Run
+    reading: Reading
+    index: ArticleIndex | None
+    language: str
+
+    async def check(self, sentences: Sequence[DraftSentence]) -> list[Sentence]:
+        """Look up the sentences in the article, as far as the policy wants it."""
+        return await asyncio.to_thread(check, sentences, self.index, self.language)
+
+
 class Pipeline:
     """Makes summaries: reads the article, has a model draft, checks and edits the draft.
 
@@ -99,83 +115,82 @@ class Pipeline:
             LLMError: the model did not answer, and there is no fallback.
         """
         reading = await asyncio.to_thread(read, job.text)
-        language = job.language or reading.language
         index = None if job.policy == "off" else await asyncio.to_thread(_index, job, reading)
+        work = _Work(job, run, reading, index, job.language or reading.language)
         if job.prompts is None:
-            edition = await self._extract(job, reading, index)
-        else:
-            try:
-                async with asyncio.timeout_at(run.deadline):
-                    edition = await self._ask(job, job.prompts, reading, index, language, run)
-            except (LLMError, TimeoutError) as exc:
-                error = exc if isinstance(exc, LLMError) else LLMTimeoutError("the deadline has passed")
-                if not self._fallback:
-                    raise error from exc
-                _stand_in(error, run)
-                edition = await self._extract(job, reading, index)
-        return await self._finish(job, reading, edition, language, run)
+            return await self._finish(work, await self._extract(work))
+        try:
+            async with asyncio.timeout_at(run.deadline):
+                edition = await self._edit(work, job.prompts, await self._draft(work, job.prompts))
+        except (LLMError, TimeoutError) as exc:
+            error = exc if isinstance(exc, LLMError) else LLMTimeoutError("the deadline has passed")
+            if not self._fallback:
+                raise error from exc
+            _stand_in(error, run)
+            edition = await self._extract(work)
+        return await self._finish(work, edition)
 
-    async def _extract(self, job: Job, reading: Reading, index: ArticleIndex | None) -> _Edition:
-        """What the article's own sentences make of it."""
-        draft = await asyncio.to_thread(extract_draft, reading, job.style)
-        sentences = await asyncio.to_thread(check, draft.sentences, index, reading.language)
-        return _Edition(draft, sentences, [])
-
-    async def _ask(
-        self,
-        job: Job,
-        prompts: Prompts,
-        reading: Reading,
-        index: ArticleIndex | None,
-        language: str,
-        run: Run,
-    ) -> _Edition:
-        """What the model makes of the article, edited as the policy wants it."""
-        order = Order(job.title, job.style, language, job.max_quotes)
+    async def _draft(self, work: _Work, prompts: Prompts) -> Draft:
+        """What the model makes of the article."""
+        job = work.job
+        order = Order(job.title, job.style, work.language, job.max_quotes)
         drafting = MapReduce(
             self._drafter, prompts, max_chunks=self._max_chunks, concurrency=self._chunk_concurrency
         )
-        draft = await drafting.draft(reading, order, run)
-        shaped = shape(draft.sentences, job.style)
-        sentences = await asyncio.to_thread(check, shaped.sentences, index, language)
+        return await drafting.draft(work.reading, order, work.run)
+
+    async def _edit(self, work: _Work, prompts: Prompts, draft: Draft) -> _Edition:
+        """The draft in the shape of its style, checked, and mended or shortened as the policy wants it."""
+        shaped = shape(draft.sentences, work.job.style)
+        sentences = await work.check(shaped.sentences)
         revisions = list(shaped.revisions)
-        reason = _reason_to_repair(sentences, job.policy, language)
-        if reason is not None:
-            try:
-                mended = await repair(self._drafter, prompts.repair, reading, sentences, language, run)
-            except LLMError:
-                run.notice("repair_failed", "The model did not answer when asked to mend its summary.")
-            else:
-                before = sentences
-                reshaped = shape(mended, job.style)
-                sentences = await asyncio.to_thread(check, reshaped.sentences, index, language)
-                revisions += _repaired(before, sentences, reason) + reshaped.revisions
-        if job.policy == "strict":
-            revisions += [
-                drop(s.text, "unsupported", s.unsupported) for s in sentences if s.support == "unsupported"
-            ]
+        reason = _reason_to_repair(sentences, work.job.policy, work.language)
+        if reason is not None and prompts.repair is not None:
+            sentences, changes = await self._mend(work, prompts.repair, sentences, reason)
+            revisions += changes
+        if work.job.policy == "strict":
+            lost = [s for s in sentences if s.support == "unsupported"]
             sentences = [s for s in sentences if s.support != "unsupported"]
+            revisions += [drop(s.text, "unsupported", s.unsupported) for s in lost]
         if not sentences:
-            run.degraded = True
-            run.notice(
+            work.run.degraded = True
+            work.run.notice(
                 "nothing_supported",
                 "No sentence of the model's summary was borne out; sentences of the article stand in for it.",
             )
-            extracted = await self._extract(job, reading, index)
-            sentences = extracted.sentences
+            sentences = (await self._extract(work)).sentences
         return _Edition(draft, sentences, revisions)
 
-    async def _finish(
-        self, job: Job, reading: Reading, edition: _Edition, language: str, run: Run
-    ) -> Summary:
+    async def _mend(
+        self, work: _Work, prompt: Prompt, sentences: list[Sentence], reason: RevisionReason
+    ) -> tuple[list[Sentence], list[Revision]]:
+        """The sentences after one more call, and what it changed; as they were where the model fails."""
+        try:
+            mended = await repair(self._drafter, prompt, work.reading, sentences, work.language, work.run)
+        except LLMError:
+            work.run.notice("repair_failed", "The model did not answer when asked to mend its summary.")
+            return sentences, []
+        shaped = shape(mended, work.job.style)
+        after = await work.check(shaped.sentences)
+        return after, _repaired(sentences, after, reason) + shaped.revisions
+
+    async def _extract(self, work: _Work) -> _Edition:
+        """What the article's own sentences make of it."""
+        draft = await asyncio.to_thread(extract_draft, work.reading, work.job.style)
+        return _Edition(draft, await work.check(draft.sentences), [])
+
+    async def _finish(self, work: _Work, edition: _Edition) -> Summary:
         """The summary with its quotes and everything by which it can be explained later."""
+        job, run, reading = work.job, work.run, work.reading
         choice = await asyncio.to_thread(choose_quotes, reading, edition.draft, job.max_quotes)
         if choice.by_code and job.prompts is not None and not run.degraded:
-            run.notice("quotes_chosen_by_code", "The model picked no quotation that the article has.")
+            run.notice(
+                "quotes_chosen_by_code", "The model picked no quotation; code chose."
+            )
         tokens = await asyncio.to_thread(count_tokens, job.text, get_encoding(run.model.encoding))
-        text = render(edition.sentences, job.style, language)
-        written = detect_language(text, default=language)
-        _notice_language(reading.language, language, written, run)
+        text = render(edition.sentences, job.style, work.language)
+        written = detect_language(text, default=work.language)
+        _notice_language(reading.language, work.language, written, run)
         return Summary(
             id=job.id,
             summary=text,
@@ -186,7 +201,7 @@ class Pipeline:
             degraded=run.degraded,
             warnings=run.notices,
             style=job.style,
-            language=language if same_language(written, language) else written,
+            language=work.language if same_language(written, work.language) else written,
             policy=job.policy,
             model=job.model,
             prompt=None if job.prompts is None else job.prompts.article.reference,

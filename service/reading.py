@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from service.extractive import rank_passages
 from service.languages import detect_language
 from service.marking import Candidate
-from service.models import Speaker
+from service.models import FoundQuote, FoundQuotes, Speaker
 from service.names import NameIndex
 from service.passages import Passage, find_paragraphs, find_sentences
 from service.quotes import Quotation, find_quotations
@@ -64,6 +65,30 @@ def read(text: str) -> Reading:
         names=names,
         speakers={q.start: s for q, s in zip(quotations, speakers, strict=True) if s is not None},
     )
+
+
+def find_quotes(text: str) -> FoundQuotes:
+    """All quotations of an article with their speakers."""
+    reading = read(text)
+    return FoundQuotes(
+        quotes=[
+            FoundQuote(
+                text=text[q.start : q.end],
+                start=q.start,
+                end=q.end,
+                role=q.role,
+                speaker=reading.speakers.get(q.start),
+            )
+            for q in reading.quotations
+        ],
+        language=reading.language,
+        article_digest=digest_of(text),
+    )
+
+
+def digest_of(text: str) -> str:
+    """The digest by which results name an article: `sha256:` and the hex digest of its UTF-8."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _says_enough(words: str) -> bool:

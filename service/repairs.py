@@ -56,7 +56,7 @@ def _mark(reading: Reading, sentences: Sequence[Sentence]) -> Marked:
             }
     chosen: list[Passage] = [reading.paragraphs[n] for n in sorted(wanted)[:_MOST_PASSAGES]]
     lines = [f"[p{n}] {reading.text[p.start : p.end]}" for n, p in enumerate(chosen, 1)]
-    return Marked("\n\n".join(lines), tuple((p,) for p in chosen), ())
+    return Marked("\n\n".join(lines), "", tuple((p,) for p in chosen), ())
 
 
 def _describe(number: int, sentence: Sentence) -> str:

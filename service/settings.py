@@ -48,7 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = None
     model: Annotated[
         Name | None,
-        Meta(description="Model to ask; unset means the embedded one, or gpt-5-mini with OPENAI_*"),
+        Meta(description="Model to ask; unset means the embedded one, or gpt-6-luna with OPENAI_*"),
     ] = None
     models: Annotated[
         tuple[str, ...], Meta(description="Further models that a request may name, separated by commas")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -20,12 +19,15 @@ from service.mapreduce import Prompts
 from service.models import Policy, Style
 from service.pipeline import Job, Pipeline
 from service.prompts import PromptLibrary
+from service.reading import digest_of
 from service.run import DEFAULT_CACHE_POLICY, CachePolicy, Progress, Run
 from service.settings import Settings
 
 EXTRACTIVE: Final = "extractive"
 # Raised with every change of code that changes results, so that results of older code are misses.
 PIPELINE_VERSION: Final = 1
+
+_LONG_ARTICLE = 100_000  # characters from which hashing would hold the event loop for a millisecond
 
 CacheState: TypeAlias = Literal["hit", "miss", "joined"]
 
@@ -38,12 +40,12 @@ class Article(Struct, frozen=True, kw_only=True):
 
 
 class Options(Struct, frozen=True, kw_only=True):
-    """How to summarize; None means the service's default, or for `language` the article's own."""
+    """How to summarize; None means what suits the service, the model or the article."""
 
     style: Style = "brief"
     max_quotes: int = 5
     language: str | None = None
-    prompt: str = "article"
+    prompt: str | None = None
     model: str | None = None
     policy: Policy | None = None
 
@@ -106,8 +108,8 @@ class Summarizer:
             NotCachedError: `cache.only`, and there is no summary of an equal request.
             LLMError: the model did not answer, and there is no fallback.
         """
-        job = self._plan(article, options)
-        if cache.reads and (body := await self._store.get(job.id)) is not None:
+        job = await self._plan(article, options)
+        if cache.reads and (body := await self._store.get(_summary_key(job.id))) is not None:
             return Outcome(job.id, body, "hit", kept=True)
         if cache.only:
             raise NotCachedError("there is no cached summary for this request", remedy="drop only-if-cached")
@@ -117,23 +119,23 @@ class Summarizer:
 
     async def find(self, summary_id: str) -> bytes | None:
         """The summary of that id as JSON, if it is kept."""
-        return await self._store.get(summary_id)
+        return await self._store.get(_summary_key(summary_id))
 
     async def forget(self, summary_id: str) -> bool:
         """Remove a summary and the drafts it was made of; False if there was none."""
-        known = await self._store.exists(summary_id)
-        drafts = await self._store.get(_drafts_of(summary_id))
+        known = await self._store.exists(_summary_key(summary_id))
+        drafts = await self._store.get(_drafts_key(summary_id))
         for key in msgspec.json.decode(drafts, type=list[str]) if drafts else ():
             await self._store.delete(key)
-        await self._store.delete(_drafts_of(summary_id))
-        await self._store.delete(summary_id)
+        await self._store.delete(_drafts_key(summary_id))
+        await self._store.delete(_summary_key(summary_id))
         return known
 
     async def aclose(self) -> None:
         """Cancel the work in flight."""
         await self._flights.aclose()
 
-    def _plan(self, article: Article, options: Options) -> Job:
+    async def _plan(self, article: Article, options: Options) -> Job:
         model = options.model or self._models[0]
         if model not in self._models:
             raise UnknownModelError(
@@ -141,9 +143,13 @@ class Summarizer:
                 field="model",
                 remedy=f"use one of: {', '.join(self._models)}",
             )
-        prompts = self._prompts(options.prompt)
+        info = self._catalogue.find(model)
+        prompts = self._prompts(options.prompt, info.prompt_suffix)
         policy = options.policy or self._settings.policy
-        digest = f"sha256:{hashlib.sha256(article.text.encode()).hexdigest()}"
+        if len(article.text) > _LONG_ARTICLE:
+            digest = await asyncio.to_thread(digest_of, article.text)
+        else:
+            digest = digest_of(article.text)
         used = None if model == EXTRACTIVE else prompts
         key = cache_key(
             "summary",
@@ -156,7 +162,7 @@ class Summarizer:
             policy=policy,
             model=model,
             prompts=None if used is None else used.digests(),
-            catalogue=None if used is None else msgspec.to_builtins(self._catalogue.find(model)),
+            catalogue=None if used is None else msgspec.to_builtins(info),
             max_chunks=self._settings.max_chunks,
         )
         return Job(
@@ -172,8 +178,16 @@ class Summarizer:
             prompts=used,
         )
 
-    def _prompts(self, name: str) -> Prompts:
-        return Prompts(*(self._library.get(n) for n in (name, "chunk", "combine", "repair")))
+    def _prompts(self, name: str | None, suffix: str) -> Prompts:
+        """The prompts to use: the named one or that which suits the model, and those that go with it."""
+        get = self._library.get
+        return Prompts(
+            article=get(name or f"article{suffix}"),
+            chunk=get(f"chunk{suffix}"),
+            combine=get(f"combine{suffix}"),
+            # A model too small to follow corrections is not asked for them.
+            repair=None if suffix else get("repair"),
+        )
 
     async def _make(
         self, job: Job, cache: CachePolicy, report: Callable[[Progress], object]
@@ -192,12 +206,17 @@ class Summarizer:
         ttl_s = round(self._settings.cache_ttl_s)
         if cache.writes and run.draft_keys:
             # Kept even for a degraded summary, so that `forget` finds everything that came of the article.
-            await self._store.set(_drafts_of(job.id), msgspec.json.encode(run.draft_keys), expires_in=ttl_s)
+            await self._store.set(_drafts_key(job.id), msgspec.json.encode(run.draft_keys), expires_in=ttl_s)
         if kept:
-            await self._store.set(job.id, body, expires_in=ttl_s)
+            await self._store.set(_summary_key(job.id), body, expires_in=ttl_s)
         return body, kept
 
 
-def _drafts_of(summary_id: str) -> str:
-    """The store's key of the list of drafts behind a summary."""
-    return f"{summary_id}.drafts"
+def _summary_key(summary_id: str) -> str:
+    """The store's key of a summary. Each kind has a prefix, so that no caller's id leads to another kind."""
+    return f"summary/{summary_id}"
+
+
+def _drafts_key(summary_id: str) -> str:
+    """The store's key of the list of the drafts behind a summary."""
+    return f"drafts/{summary_id}"

@@ -10,13 +10,12 @@ import msgspec
 from litestar import Request
 from msgspec import Struct
 
-from service.errors import ArticleTooLargeError, InvalidArticleError, RequestError
+from service.articles import check_text
+from service.errors import RequestError
 from service.models import QuotesRequest, SummaryRequest
 
 T = TypeVar("T", bound=SummaryRequest | QuotesRequest)
 
-# C0 and C1 controls that no text contains, and surrogates, which no text can be encoded with.
-_UNTEXTLIKE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
 _MISSING_FIELD = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
@@ -73,7 +72,7 @@ class ArticleRequest(Request[Any, Any, Any]):
                 field="Content-Type",
                 remedy="send application/json, or text/plain with options in the query",
             )
-        _check_text(decoded.text, self.app.state.assembly.settings.max_article_bytes)
+        check_text(decoded.text, self.app.state.assembly.settings.max_article_bytes)
         return decoded
 
     def _options(self) -> dict[str, str]:
@@ -131,19 +130,3 @@ def _explain(error: msgspec.ValidationError, kind: type[Struct]) -> RequestError
     return RequestError(
         _PLACE.sub("", message).replace("`", ""), field=field, remedy=_REMEDIES.get(field or "")
     )
-
-
-def _check_text(text: str, max_bytes: int) -> None:
-    if not text.strip():
-        raise InvalidArticleError("the article is empty", field="text", remedy="send its text")
-    if odd := _UNTEXTLIKE.search(text):
-        raise InvalidArticleError(
-            f"the article has a character U+{ord(odd[0]):04X} at offset {odd.start()}, which is not text",
-            field="text",
-            remedy="remove control characters; is the file binary, or in another encoding?",
-        )
-    # A code point takes 4 bytes at the most, so that most articles need not be encoded to know.
-    if len(text) * 4 > max_bytes and len(text.encode()) > max_bytes:
-        raise ArticleTooLargeError(
-            f"the article is over {max_bytes} bytes", limit=max_bytes, unit="byte", remedy="send it in parts"
-        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import Annotated
 
 import msgspec
@@ -14,13 +13,13 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body, Parameter
 from litestar.status_codes import HTTP_200_OK
 
+from service import reading
 from service.api.bodies import ArticleRequest
 from service.api.caching import cache_status, entity_tag, matches, read_policy
 from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, ArticleOperation, problems
 from service.assembly import Assembly
-from service.models import FoundQuote, FoundQuotes, Health, QuotesRequest, Summary, SummaryRequest
+from service.models import FoundQuotes, Health, QuotesRequest, Summary, SummaryRequest
 from service.prompts import PromptInfo
-from service.reading import read
 from service.summarizer import Article, Options
 
 _SummaryId = Annotated[str, Parameter(max_length=200, description="A summary's `id`")]
@@ -119,20 +118,9 @@ async def delete_summary(summary_id: _SummaryId, assembly: Assembly) -> None:
 )
 async def find_quotes(data: Annotated[QuotesRequest, Body(examples=ARTICLE_EXAMPLES)]) -> FoundQuotes:
     """All quotations of an article with their speakers, found by code: no model is asked."""
-    reading = await asyncio.to_thread(read, data.text)
-    return FoundQuotes(
-        quotes=[
-            FoundQuote(
-                text=data.text[q.start : q.end],
-                start=q.start,
-                end=q.end,
-                role=q.role,
-                speaker=reading.speakers.get(q.start),
-            )
-            for q in reading.quotations
-        ],
-        language=reading.language,
-        article_digest=f"sha256:{hashlib.sha256(data.text.encode()).hexdigest()}",
+    found = await asyncio.to_thread(reading.find_quotes, data.text)
+    return msgspec.structs.replace(
+        found,
         article_id=msgspec.UNSET if data.article_id is None else data.article_id,
         metadata=msgspec.UNSET if data.metadata is None else data.metadata,
     )

@@ -1,0 +1,32 @@
+"""What every edge asks of a text before it is taken for an article."""
+
+from __future__ import annotations
+
+import re
+
+from service.errors import ArticleTooLargeError, InvalidArticleError
+
+# C0 and C1 controls that no text contains, and surrogates, which no text can be encoded with.
+_UNTEXTLIKE = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff]")
+
+
+def check_text(text: str, max_bytes: int) -> None:
+    """Make sure that `text` is one, and has at most `max_bytes` in UTF-8.
+
+    Raises:
+        InvalidArticleError: it is empty, or has characters that no text has.
+        ArticleTooLargeError: it is too long.
+    """
+    if not text.strip():
+        raise InvalidArticleError("the article is empty", field="text", remedy="send its text")
+    if odd := _UNTEXTLIKE.search(text):
+        raise InvalidArticleError(
+            f"the article has a character U+{ord(odd[0]):04X} at offset {odd.start()}, which is not text",
+            field="text",
+            remedy="remove control characters; is the file binary, or in another encoding?",
+        )
+    # A code point takes 4 bytes at the most, so that most articles need not be encoded to know.
+    if len(text) * 4 > max_bytes and len(text.encode()) > max_bytes:
+        raise ArticleTooLargeError(
+            f"the article is over {max_bytes} bytes", limit=max_bytes, unit="byte", remedy="send it in parts"
+        )

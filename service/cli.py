@@ -1,0 +1,205 @@
+"""The command `standfirst`: a thin caller of what the HTTP API calls too."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn, get_args
+
+import click
+import httpx
+import msgspec
+import uvicorn
+from rich.console import Console
+
+from service import __version__
+from service.app import create_app
+from service.articles import check_text
+from service.assembly import Assembly
+from service.errors import InvalidArticleError, RequestError, SettingError, StandfirstError
+from service.models import Policy, Style, Summary
+from service.prompts import PromptLibrary, default_folder, lock
+from service.reading import find_quotes
+from service.rendering import render_quotes, render_summary
+from service.run import CachePolicy, Progress
+from service.settings import Settings
+from service.summarizer import Article, Options
+
+_STOP_S = 30  # what requests in flight get to finish in, once the service is told to stop
+_STAGES = {
+    "article": "The model reads the article …",
+    "chunks": "The model reads the article in parts: {done} of {total} …",
+    "combine": "The model combines its notes …",
+    "repair": "The model mends what the checks found …",
+}
+
+
+def main() -> NoReturn:
+    """Run the command; an error is one line on standard error, and exit code 2 if the caller can mend it."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exc:
+        code = exc.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        code = exc.exit_code
+    except click.Abort:
+        code = 130
+    except (SettingError, RequestError) as exc:
+        remedy = getattr(exc, "remedy", None)
+        click.echo(f"standfirst: {exc}{f'; {remedy}' if remedy else ''}", err=True)
+        code = 2
+    except (StandfirstError, OSError) as exc:
+        click.echo(f"standfirst: {exc}", err=True)
+        code = 1
+    sys.exit(code)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="standfirst")
+def cli() -> None:
+    """Summaries and key quotes of news articles, checked against the article.
+
+    Settings come from the environment: STANDFIRST_MODEL, STANDFIRST_CACHE_URL, OPENAI_API_KEY and others.
+    """
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the HTTP API on STANDFIRST_HOST and STANDFIRST_PORT."""
+    settings = _settings()
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        timeout_graceful_shutdown=_STOP_S,
+    )
+
+
+@cli.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--style", type=click.Choice(get_args(Style)), default="brief", show_default=True)
+@click.option("--max-quotes", type=click.IntRange(0, 20), default=5, show_default=True)
+@click.option("--language", help="BCP 47 tag of the language to write in.")
+@click.option("--title", default="", help="The article's headline.")
+@click.option("--prompt", help="Prompt as name, name@version or name@label.")
+@click.option("--model", help="Model to ask; `extractive` asks none.")
+@click.option("--policy", type=click.Choice(get_args(Policy)), help="What becomes of unsupported facts.")
+@click.option("--no-cache", is_flag=True, help="Make the summary anew.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, as when the output is no terminal.")
+def summarize(file: click.File, *, title: str, no_cache: bool, as_json: bool, **options: object) -> None:
+    """Summarize the article in FILE, or on standard input for `-`."""
+    settings = _settings()
+    text = _read_article(file, settings)
+    article = Article(text=text, title=title)
+    chosen = msgspec.convert(options, Options)
+    summary = asyncio.run(_summarize(settings, article, chosen, CachePolicy(reads=not no_cache)))
+    if as_json or not sys.stdout.isatty():
+        click.echo(msgspec.json.format(msgspec.json.encode(summary), indent=2))
+    else:
+        Console().print(render_summary(summary))
+
+
+async def _summarize(settings: Settings, article: Article, options: Options, cache: CachePolicy) -> Summary:
+    errors = Console(stderr=True)
+    with errors.status("Getting ready …") as status:
+
+        def report(progress: Progress) -> None:
+            status.update(_STAGES[progress.stage].format(done=progress.done, total=progress.total))
+
+        async with Assembly(settings) as assembly:
+            outcome = await assembly.summarizer.summarize(article, options, cache, report)
+    return msgspec.json.decode(outcome.body, type=Summary)
+
+
+@cli.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, as when the output is no terminal.")
+def quotes(file: click.File, *, as_json: bool) -> None:
+    """List all quotations in FILE, or on standard input for `-`, with their speakers. Asks no model."""
+    found = find_quotes(_read_article(file, _settings()))
+    if as_json or not sys.stdout.isatty():
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+    else:
+        Console().print(render_quotes(found))
+
+
+@cli.command()
+def healthcheck() -> None:
+    """Exit with 0 if the service of these settings answers on this machine; for containers."""
+    settings = _settings()
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared
+    try:
+        httpx.get(f"http://{host}:{settings.port}/healthz", timeout=3).raise_for_status()
+    except httpx.HTTPError as exc:
+        raise click.ClickException(f"no answer from port {settings.port}: {type(exc).__name__}") from exc
+
+
+@cli.group()
+def prompts() -> None:
+    """Look at the prompt templates, and publish new versions."""
+
+
+@prompts.command("list")
+def list_prompts() -> None:
+    """List prompts with their versions and labels."""
+    for info in _library().list():
+        labels = ", ".join(f"{label}={version}" for label, version in info.labels.items())
+        click.echo(
+            f"{info.name}\tversions {', '.join(map(str, info.versions))}\t{labels}\t{info.description}"
+        )
+
+
+@prompts.command("show")
+@click.argument("reference")
+def show_prompt(reference: str) -> None:
+    """Show the template REFERENCE: a name, name@version or name@label."""
+    click.echo(_library().get(reference).source, nl=False)
+
+
+@prompts.command("render")
+@click.argument("reference")
+@click.option("--input", "-i", "inputs", multiple=True, help="NAME=VALUE; a value `@FILE` is read from it.")
+def render_prompt(reference: str, inputs: tuple[str, ...]) -> None:
+    """Show the messages of REFERENCE with its inputs filled in; every input must be given."""
+    values: dict[str, object] = {}
+    for item in inputs:
+        name, separator, value = item.partition("=")
+        if not separator:
+            raise click.BadParameter(f"{item!r} is not NAME=VALUE", param_hint="--input")
+        given = Path(value[1:]).read_text(encoding="utf-8") if value.startswith("@") else value
+        values[name] = int(given) if given.isdecimal() else given
+    for message in _library().get(reference).render(**values):
+        click.echo(f"<|{message.role}|>\n{message.content}")
+
+
+@prompts.command("lock")
+def lock_prompts() -> None:
+    """Publish the versions that are not in the lock file yet."""
+    folder = _settings().prompts_dir or str(default_folder())
+    published = lock(Path(folder))
+    click.echo(f"published: {', '.join(published)}" if published else "nothing new to publish")
+
+
+def _settings() -> Settings:
+    return Settings.from_env(os.environ)
+
+
+def _library() -> PromptLibrary:
+    folder = _settings().prompts_dir
+    return PromptLibrary.load(Path(folder) if folder else None)
+
+
+def _read_article(file: click.File, settings: Settings) -> str:
+    data: bytes = file.read()  # type: ignore[attr-defined]  # click gives the opened file
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise InvalidArticleError(
+            f"the article is not UTF-8 at byte {exc.start}", remedy="convert it, for example with iconv"
+        ) from exc
+    check_text(text, settings.max_article_bytes)
+    return text
