@@ -124,9 +124,7 @@ class Drafter:
         answer = read_answer(reply.text).answer
         if reply.finish_reason != "length":
             return answer, True
-        run.notice(
-            "answer_cut_short", "The model's answer was longer than its limit; its torn end was left out."
-        )
+        run.notice("answer_cut_short", _CUT)
         return _without_torn_end(answer), False
 
     async def _complete(self, request: ChatRequest, run: Run) -> ChatReply:
