@@ -232,10 +232,18 @@ friday saturday sunday yesterday today recently in a an the news twitter faceboo
 conference
 """
 )
-# What belongs to somebody and speaks as an institution ("Ruiz's office"), or as its owner ("Ruiz's letter").
+# What speaks for itself ("Ruiz's office"), and what speaks for its owner ("Ruiz's letter").
 INSTITUTIONS = _words("office campaign administration team department ministry government staff board")
 WRITINGS = _words(
     "email letter statement tweet book post memoir speech website memo note message filing essay column"
+)
+# "The company said" means an organization; the others speak for whoever speaks already, or for nobody named.
+COLLECTIVE = _words(
+    """
+company group organization organisation agency department newspaper paper magazine campaign ministry firm
+union university bank association committee foundation network court unternehmen verband ministerium
+entreprise empresa
+"""
 )
 SPOKES = _words(
     "spokesman spokeswoman spokesperson representative sprecher sprecherin porte-parole portavoz official"
@@ -252,8 +260,8 @@ trainer trainerin politiker politikerin anwalt anwältin richter richterin
 # A name with one of these is that of an organization.
 ORGANIZATION = _words(
     """
-academy administration ag agency airlines alliance army assembly assemblée association authority banco bank
-behörde board bundesregierung bundestag bureau campaign caucus center centre chamber church club co
+state academy administration ag agency airlines alliance army assembly assemblée association authority banco
+bank behörde board bundesregierung bundestag bureau campaign caucus center centre chamber church club co
 coalition college commission committee company congress conseil consejo corp corporation council court daily
 department federation forum foundation fund gazette gericht gmbh gobierno gouvernement government group
 guardian herald hospital house inc industries institut institute institution journal league llc ltd magazine
@@ -267,8 +275,8 @@ action america international headquarters crossroads street exchange
 # Words of languages that print dialogue with dashes, and of those that do not.
 DIALOGUE_HABIT = _words(
     """
-que est les des une dans pas vous je il qui el los las una por para con no se lo y nie się jest na że w do não uma
-você che di non il per и в не на что я он она это
+que est les des une dans pas vous je il qui el los las una por para con no se lo y nie się jest na że w do
+não uma você che di non per и в не на что я он она это
 """
 )
 NO_DIALOGUE_HABIT = _words("the and of is was der die und das ist nicht mit den von")

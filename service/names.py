@@ -45,6 +45,8 @@ _JOINT = re.compile(r"[ \xa0](?:of|for)(?:[ \xa0]the)?[ \xa0]")
 _GERMAN_ARTICLE = re.compile(
     r"\b(?:der|die|das|den|dem|des|ein|eine|einen|einem|einer|im|am|zum|zur|vom|keine?|seine?|ihre?)[ \xa0]$"
 )
+_PORTFOLIOS = ("Secretary of ", "Minister of ")
+_GENERATIONS = frozenset(("jr", "sr", "ii", "iii"))
 _GERMAN_WORDS = (" und ", " der ", " die ", " das ", " ist ", " nicht ")
 _STRIP = "'’\"“”.,;:()[]"
 
@@ -97,8 +99,16 @@ def _plain(word: str) -> str:
     return word.strip(_STRIP).lower()
 
 
-def _is_role(word: str) -> bool:
+def is_role(word: str) -> bool:
+    """Whether `word`, in lower case, is a title or an office."""
     return word in ROLES or word.endswith(ROLE_ENDINGS)
+
+
+def _last_title(words: list[str], low: int, high: int) -> int:
+    """The index of the last title before a name in `words[low:high]`, or -1."""
+    if words[high - 1] in ORGANIZATION:
+        return -1
+    return next((i for i in range(high - 2, low - 1, -1) if is_role(words[i])), -1)
 
 
 class NameIndex:
@@ -144,13 +154,14 @@ class NameIndex:
             high -= 1
         if low == high:
             return
-        organization = not ORGANIZATION.isdisjoint(words[low:high])
         role = ""
-        if not organization or words[high - 1] not in ORGANIZATION:
-            for i in range(high - 2, low - 1, -1):
-                if _is_role(words[i]):
-                    role, low = words[i], i + 1
-                    break
+        # In "Secretary of State Nora Lund" the portfolio belongs to the office.
+        if high - low > 1 and self.text.endswith(_PORTFOLIOS, max(0, offset - 14), offset):
+            role, low = "secretary", low + 1
+        title = _last_title(words, low, high)
+        if title >= 0:
+            role, low = words[title], title + 1
+        organization = not ORGANIZATION.isdisjoint(words[low:high])
         start = offset + len(run) - len(run.split(None, low)[low]) if low else offset
         end = offset + len(run.rsplit(None, len(words) - high)[0] if high < len(words) else run)
         single = high - low == 1
@@ -164,7 +175,7 @@ class NameIndex:
     def _stands_alone(self, start: int, end: int, word: str) -> bool:
         """Whether a run is a name: no dateline or party; a single `word` no role or German noun."""
         before = self.text[max(0, start - 9) : start]
-        if word and (len(word) < 2 or _is_role(word) or (self._german and _GERMAN_ARTICLE.search(before))):
+        if word and (len(word) < 2 or is_role(word) or (self._german and _GERMAN_ARTICLE.search(before))):
             return False
         if "(" in before[-4:]:
             return False
@@ -194,23 +205,22 @@ class NameIndex:
 
     def _group(self) -> list[Entity]:
         full: dict[tuple[str, ...], Entity] = {}
-        partial: dict[str, Entity] = {}
+        by_last: dict[str, Entity] = {}
+        by_first: dict[str, Entity] = {}
         for mention in self.mentions:
             key = mention.words
             if len(key) < 2 or key in full:
                 continue
             full[key] = entity = Entity(mention)
             if not entity.organization:
-                for word in (
-                    (*key[-2:], key[0]) if key[-1] in ("jr", "sr", "ii", "iii") else (key[-1], key[0])
-                ):
-                    partial.setdefault(word, entity)
+                by_last.setdefault(key[-2] if key[-1] in _GENERATIONS else key[-1], entity)
+                by_first.setdefault(key[0], entity)
         found: list[Entity] = []
         for mention in self.mentions:
             key = mention.words
-            one = full.get(key) or partial.get(key[0])
+            one = full.get(key) or by_last.get(key[0]) or by_first.get(key[0])
             if one is None:
-                one = partial[key[0]] = Entity(mention)
+                one = by_first[key[0]] = Entity(mention)
             elif len(key) == 1 and len(one.first.words) > 1:
                 one.person = True
             one.add(mention)
@@ -250,4 +260,4 @@ def same_person(a: Speaker, b: Speaker) -> bool:
 
 def _name_words(name: str) -> set[str]:
     words = {re.sub(r"['’]s$", "", _plain(w)) for w in name.split()}
-    return {w for w in words if w and not _is_role(w) and w not in COMMON}
+    return {w for w in words if w and not is_role(w) and w not in COMMON}

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from service.lexicon import (
     AUXILIARIES,
+    COLLECTIVE,
     COORDINATORS,
     DETERMINERS,
     INDEFINITE,
@@ -23,7 +24,7 @@ from service.lexicon import (
     VERBS,
     WRITINGS,
 )
-from service.names import Entity, Mention, NameIndex
+from service.names import Entity, Mention, NameIndex, is_role
 from service.quotes import Quotation
 from service.references import References
 
@@ -137,6 +138,8 @@ class Phrases:
         while before:
             word = before.pop()
             low = word.lower()
+            if low == "of" and mention.role == "secretary":
+                continue
             if low in PREPOSITIONS:
                 return True
             if (
@@ -241,11 +244,14 @@ class Phrases:
         """The first name or pronoun of a sentence that can be its subject."""
         end = tokens[-1].end if tokens else start
         pronoun = next((t for t in tokens if t.low in PRONOUNS), None)
+        passed = -1
         for i in self.mentions(start, end):
             mention = self._names.mentions[i]
             if pronoun is not None and pronoun.start < mention.start:
                 break
-            if self.is_attribute(mention, start) or not self._names.entity(i).known:
+            listed = passed >= 0 and self._text[passed : mention.start].strip() in (",", ".,", "and")
+            if listed or self.is_attribute(mention, start) or not self._names.entity(i).known:
+                passed = mention.end
                 continue
             institution = self._institution(i)
             if institution is not None:
@@ -265,8 +271,16 @@ class Phrases:
             low = clause[i].low
             if low in INDEFINITE or (low in SPOKES and i + 1 < len(clause)):
                 return self._institution_behind(clause[i:])
-            if low in DETERMINERS:
-                return self._references.resolve(low, {w.low for w in clause[i:]}, clause[i].start)
+            if low in DETERMINERS and not (i > 1 and clause[i - 2].low in INDEFINITE):
+                return self._definite(low, {w.low for w in clause[i:]}, clause[i].start)
+        return None
+
+    def _definite(self, determiner: str, nouns: set[str], at: int) -> Answer:
+        """Who "the senator", "the company" or "the statement" is; an office that no name has is nobody's."""
+        if nouns & COLLECTIVE:
+            return self._references.resolve("it", nouns, at)
+        if nouns & WRITINGS or any(is_role(noun) for noun in nouns):
+            return self._references.resolve(determiner, nouns, at)
         return None
 
     def _institution_behind(self, clause: Sequence[Token]) -> Answer:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from service.lexicon import HE, PREPOSITIONS, SHE
-from service.names import Entity, Mention, NameIndex
+from service.lexicon import HE, PREPOSITIONS, SHE, THEY
+from service.names import Entity, Mention, NameIndex, is_role
 
 _REACH = 1200
 _MAX_CANDIDATES = 40
@@ -67,10 +67,13 @@ class References:
             score -= 1.5
         else:
             score += 1
-        before = self._text[max(0, mention.start - 30) : mention.start].rstrip(" \xa0")
-        if not before or before[-1] in _CLAUSE_STARTS:
+        before = self._text[max(0, mention.start - 30) : mention.start].split(" ")
+        while before and is_role(before[-1].rstrip(".").lower()):
+            before.pop()
+        last = next((word for word in reversed(before) if word), "\n")
+        if last[-1] in _CLAUSE_STARTS:
             score += 2
-        elif before.rsplit(None, 1)[-1].lower() in PREPOSITIONS:
+        elif last.lower() in PREPOSITIONS:
             score -= 1
         if self._text[mention.end : mention.end + 2] in ("'s", "’s"):
             score -= 1
@@ -82,6 +85,7 @@ def _mismatch(entity: Entity, pronoun: str) -> float:
         return 8.0 if entity.gender == "f" or entity.organization else 0.0
     if pronoun in SHE:
         return 8.0 if entity.gender == "m" or entity.organization else 0.0
-    if pronoun in ("it", "they"):
-        return 0.0 if entity.organization else 3.0
+    if pronoun in THEY and pronoun not in ("sie", "es"):
+        human = entity.person or entity.gender or len(entity.first.words) in (2, 3)
+        return 8.0 if not entity.organization and (human or pronoun != "it") else 0.0
     return 0.0

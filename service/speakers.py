@@ -34,7 +34,10 @@ _CLOSING = " \xa0'’\"”»“"
 
 
 def attribute(
-    text: str, quotations: Sequence[Quotation], paragraphs: Sequence[Passage] | None = None
+    text: str,
+    quotations: Sequence[Quotation],
+    paragraphs: Sequence[Passage] | None = None,
+    names: NameIndex | None = None,
 ) -> list[Speaker | None]:
     """The speaker of each of `quotations`, or None where the article names none.
 
@@ -42,10 +45,12 @@ def attribute(
         text: the article.
         quotations: what `find_quotations` returned for it.
         paragraphs: its paragraphs, if the caller has them already.
+        names: its names, likewise.
     """
     if not quotations:
         return []
-    names = NameIndex(text)
+    if names is None:
+        names = NameIndex(text)
     return _Attribution(names, quotations, find_paragraphs(text) if paragraphs is None else paragraphs).run()
 
 
@@ -143,15 +148,16 @@ class _Attribution:
 
     def _trailing(self, tokens: Sequence[Token], limit: int) -> Answer:
         """`, said Ana Ruiz` or `, Ana Ruiz said` at the end of a sentence that goes on behind."""
-        if tokens and is_saying(tokens, 0) and tokens[0].low not in PARTICIPLES:
-            return self._phrases.behind(tokens[1:], limit)
+        for i in range(len(tokens) - 1):
+            if i and tokens[i - 1].word != ",":
+                continue
+            if is_saying(tokens, i) and tokens[i].low not in PARTICIPLES:
+                return self._phrases.behind(tokens[i + 1 :], limit)
         for i in range(len(tokens) - 1, 0, -1):
             if tokens[i].low in ACCORDING:
                 return self._phrases.behind(_skip_to(tokens[i + 1 :]), limit)
             if not is_saying(tokens, i) or tokens[i].low in PARTICIPLES:
                 continue
-            if tokens[i - 1].word == ",":
-                return self._phrases.behind(tokens[i + 1 :], limit)
             comma = max((j for j in range(i) if tokens[j].word == ","), default=-1)
             if comma < 0 or i - comma > 4 or not self._phrases.ends_in_name(tokens[:i]):
                 return UNKNOWN
