@@ -83,7 +83,7 @@ PARTICIPLES = frozenset(w for w in ENGLISH_VERBS if w.endswith("ing"))
 # "According to", in one word.
 ACCORDING = _words(
     """
-according laut selon según zufolge
+segundo according laut selon según zufolge
 """
 )
 
@@ -130,36 +130,37 @@ zu über from under like during unlike
 # Capitalized at the start of a sentence or for other reasons, and never the start of a name.
 COMMON = _words(
     """
-a aber about above abril abstract according across added adding additionally advertisement after again
-against al all along already als also although always am among an analysts and another any anything août apr
-april après are around as asked asks at auch auf aug august aus authorities avant avec avril be because been
-before behind bei being below beneath beside besides between beyond both but by can car ce ces cet cette
-chez citing click como con contributing correction could critics cuando da dann dans das de dec december del
-dem den denn depuis der des desde despite dezember diciembre did die dienstag dies diese dieser dieses
-dimanche do doch doctors does doesn't domingo don't donc donde done donnerstag dont down dozens du durch
-during décembre each earlier economists editor's eight ein eine einem einen einer either el ella ellas elle
-elles ellos en enero entre er es esa ese esta estas este estos et even ever every everybody everyone experts
-feb febrero februar february few finally first five follow for four freitag fri friday from full furthermore
-février für gegen gestern had has hasta have having he he's her here here's heute him his how however
-hundreds i i'm i've ich if ihr ihre il ils im image in including indeed instead into investigators is isn't
-it it's its januar january janvier je jeudi journalists jueves juillet juin jul juli julio july jun june
-juni junio just la las last later laut lawmakers lawyers le les less let let's leur leurs like likewise lo
-los lundi lunes mai mais many mar march mardi mars martes marzo may maybe mayo meanwhile mercredi might
-millions mit mittwoch miércoles mon monday montag more moreover morgen most much must my märz nach near
-neither never nevertheless next ni nicht nine no nobody noch nor nosotros not note nothing nous nov november
-novembre noviembre now nur o oct october octobre octubre oder of off officers officials ohne oktober on once
-one only onto opponents or other others otherwise ou our out over où par pendant people perhaps pero photo
-police porque pour prosecutors protesters que qui quien quite quoi rather read referring regarding related
-reporters researchers residents sa said samedi samstag sans sat saturday says schon scientists second see
-según sein seine seit selon sep sept september septembre septiembre ses seven several shall she she's should
-sie similarly sin since six so sobre some somebody someone something son sonntag sous speaking still su such
-sun sunday supporters sur sus sábado ten text than that that's the their them then there there's these they
-they're third this those though thousands three through throughout thu thursday thus till to today told
-tomorrow tonight too toward towards tue tuesday two tú um un una unas und under une unlike unos unter until
-up updated upon us usted vendredi vers very via video viernes vom von vor voters vous was watch we we're wed
-wednesday well wenn wer were what what's when where whether which while who whom whose why wie will wir with
-within without witnesses wo would während y yes yesterday yet yo you you're your zum zur zwischen über
-republicans democrats americans europeans conservatives liberals photos getty
+segundo secondo a aber about above abril abstract according across added adding additionally advertisement
+after again against al all along already als also although always am among an analysts and another any
+anything août apr april après are around as asked asks at auch auf aug august aus authorities avant avec
+avril be because been before behind bei being below beneath beside besides between beyond both but by can
+car ce ces cet cette chez citing click como con contributing correction could critics cuando da dann dans
+das de dec december del dem den denn depuis der des desde despite dezember diciembre did die dienstag dies
+diese dieser dieses dimanche do doch doctors does doesn't domingo don't donc donde done donnerstag dont down
+dozens du durch during décembre each earlier economists editor's eight ein eine einem einen einer either el
+ella ellas elle elles ellos en enero entre er es esa ese esta estas este estos et even ever every everybody
+everyone experts feb febrero februar february few finally first five follow for four freitag fri friday from
+full furthermore février für gegen gestern had has hasta have having he he's her here here's heute him his
+how however hundreds i i'm i've ich if ihr ihre il ils im image in including indeed instead into
+investigators is isn't it it's its januar january janvier je jeudi journalists jueves juillet juin jul juli
+julio july jun june juni junio just la las last later laut lawmakers lawyers le les less let let's leur
+leurs like likewise lo los lundi lunes mai mais many mar march mardi mars martes marzo may maybe mayo
+meanwhile mercredi might millions mit mittwoch miércoles mon monday montag more moreover morgen most much
+must my märz nach near neither never nevertheless next ni nicht nine no nobody noch nor nosotros not note
+nothing nous nov november novembre noviembre now nur o oct october octobre octubre oder of off officers
+officials ohne oktober on once one only onto opponents or other others otherwise ou our out over où par
+pendant people perhaps pero photo police porque pour prosecutors protesters que qui quien quite quoi rather
+read referring regarding related reporters researchers residents sa said samedi samstag sans sat saturday
+says schon scientists second see según sein seine seit selon sep sept september septembre septiembre ses
+seven several shall she she's should sie similarly sin since six so sobre some somebody someone something
+son sonntag sous speaking still su such sun sunday supporters sur sus sábado ten text than that that's the
+their them then there there's these they they're third this those though thousands three through throughout
+thu thursday thus till to today told tomorrow tonight too toward towards tue tuesday two tú um un una unas
+und under une unlike unos unter until up updated upon us usted vendredi vers very via video viernes vom von
+vor voters vous was watch we we're wed wednesday well wenn wer were what what's when where whether which
+while who whom whose why wie will wir with within without witnesses wo would während y yes yesterday yet yo
+you you're your zum zur zwischen über republicans democrats americans europeans conservatives liberals
+photos getty
 """
 )
 # Titles and offices: stand before a name and are not part of it.

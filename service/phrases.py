@@ -219,12 +219,15 @@ class Phrases:
         entity = self._names.entity(index)
         return entity.known or not entity.first.words[0].endswith(("s", "ing", "ed"))
 
-    def ends_in_name(self, tokens: Sequence[Token]) -> bool:
-        """Whether the last of `tokens` is a pronoun or the end of a name."""
-        if tokens[-1].low in PRONOUNS:
-            return True
-        found = self.mentions(tokens[-1].start - 60, tokens[-1].end)
-        return bool(found) and self._names.mentions[found[-1]].end >= tokens[-1].end
+    def name_at(self, token: Token) -> Answer:
+        """Whose name ends with `token`, if nothing makes it an attribute."""
+        found = self.mentions(max(0, token.start - 60), token.end)
+        if not found:
+            return UNKNOWN
+        mention = self._names.mentions[found[-1]]
+        if mention.end < token.end or self.is_attribute(mention, max(0, token.start - 60)):
+            return UNKNOWN
+        return self._names.entity(found[-1])
 
     def _coordinated(self, words: Sequence[Token], start: int) -> Answer:
         """The subject of the verb before "and" or "but"."""
@@ -249,7 +252,8 @@ class Phrases:
             mention = self._names.mentions[i]
             if pronoun is not None and pronoun.start < mention.start:
                 break
-            listed = passed >= 0 and self._text[passed : mention.start].strip() in (",", ".,", "and")
+            gap = self._text[passed : mention.start].strip() if passed >= 0 else ""
+            listed = gap == "and" or (gap == "," and self._text[mention.end : mention.end + 1] in (",", "."))
             if listed or self.is_attribute(mention, start) or not self._names.entity(i).known:
                 passed = mention.end
                 continue
@@ -267,10 +271,13 @@ class Phrases:
     def _role(self, words: Sequence[Token]) -> Answer:
         """Who is meant by a phrase without a name of its own: "the senator", "one of the officials"."""
         clause = [w for w in words if w.word not in _PUNCTUATION][-8:]
+        spokes = next((i for i, w in enumerate(clause) if w.low in SPOKES), None)
+        if spokes is not None:
+            return self._institution_behind(clause[spokes:])
         for i in range(len(clause) - 1, -1, -1):
             low = clause[i].low
-            if low in INDEFINITE or (low in SPOKES and i + 1 < len(clause)):
-                return self._institution_behind(clause[i:])
+            if low in INDEFINITE:
+                return None
             if low in DETERMINERS and not (i > 1 and clause[i - 2].low in INDEFINITE):
                 return self._definite(low, {w.low for w in clause[i:]}, clause[i].start)
         return None

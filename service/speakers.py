@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from service.lexicon import ACCORDING, ADVERBS, PARTICIPLES
+from service.lexicon import ACCORDING, ADVERBS, PARTICIPLES, PRONOUNS
 from service.models import Speaker
 from service.names import NameIndex, resolve_name, same_person
 from service.passages import Passage, find_paragraphs
@@ -159,10 +159,13 @@ class _Attribution:
             if not is_saying(tokens, i) or tokens[i].low in PARTICIPLES:
                 continue
             comma = max((j for j in range(i) if tokens[j].word == ","), default=-1)
-            if comma < 0 or i - comma > 4 or not self._phrases.ends_in_name(tokens[:i]):
+            if comma < 0 or i - comma > 4 or not self._names_subject(tokens[i - 1]):
                 return UNKNOWN
             return self._phrases.subject(tokens[comma + 1 : i], tokens[comma].end)
         return UNKNOWN
+
+    def _names_subject(self, token: Token) -> bool:
+        return token.low in PRONOUNS or self._phrases.name_at(token) is not UNKNOWN
 
     def _before(self, tokens: Sequence[Token], start: int, end: int, *, same_sentence: bool) -> Answer:
         """An attribution before the quotation in the same sentence."""
@@ -178,8 +181,13 @@ class _Attribution:
                 found = self._phrases.subject(tokens[:i], start)
             if found is not UNKNOWN:
                 return found
+        if len(tokens) > 1 and tokens[-1].word == ":":
+            named = self._phrases.name_at(tokens[-2])
+            if named is not UNKNOWN:
+                return named
         if same_sentence and tokens:
-            return self._references.last
+            named = self._phrases.name_at(tokens[-1])
+            return self._references.last if named is UNKNOWN else named
         return self._phrases.main_subject(tokens, start)
 
     def _carried(self, start: int, end: int, *, same: bool) -> Answer:

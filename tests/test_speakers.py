@@ -40,6 +40,14 @@ def speakers(text: str) -> list[str | None]:
         'Ana Ruiz: "The bridge opens."',
         'Ana Ruiz shook her head. "The bridge opens."',
         'BRILL, Quay County — Ana Ruiz said: "The bridge opens."',
+        'Ana Ruiz shot back that the bridge "is the best we have."',
+        'Like Nora Lund, Ana Ruiz opposed the plan and said it "is the worst we have."',
+        'In San Verde, Calif., Ana Ruiz laughed. "The bridge opens."',
+        'Ana Ruiz released a video that said, "The bridge opens."',
+        'Nora Lund met Ana Ruiz, who said, "The bridge opens."',
+        '"The bridge opens," Ana Ruiz (an engineer) said.',
+        '"The bridge opens," Ana Ruiz’s letter said.',
+        '"The bridge opens," said Brill spokeswoman Ana Ruiz.',
         "„Die Brücke öffnet“, sagte Bürgermeisterin Ana Ruiz.",
         "Laut Ana Ruiz ist die Brücke „bald für alle offen“.",
         "« Le pont ouvre », a déclaré la maire Ana Ruiz.",
@@ -122,6 +130,8 @@ def test_a_role_means_the_one_who_has_it() -> None:
         ('The University of Brill said the bridge "is the best we ever had."', "University of Brill"),
         ('"It opens," Lund’s office said in a statement.', "Lund’s office"),
         ('A spokesman for Quay Systems said, "It opens."', "Quay Systems"),
+        ('"It opens," a spokeswoman for the Ministry of Health told reporters.', "Ministry of Health"),
+        ('Quay Systems met Nora Lund. "It opens," the company said.', "Quay Systems"),
     ],
 )
 def test_organizations_speak_too(text: str, name: str) -> None:
@@ -140,6 +150,14 @@ def test_organizations_speak_too(text: str, name: str) -> None:
 )
 def test_nobody_is_named_where_the_article_names_nobody(text: str) -> None:
     assert set(speakers(text)) == {None}
+
+
+def test_an_interview_names_who_speaks_before_a_colon() -> None:
+    assert speakers("LUND: “When does it open?” RUIZ: “In May.”") == ["LUND", "RUIZ"]
+
+
+def test_two_speakers_in_one_sentence_are_told_apart() -> None:
+    assert speakers('Lund said it "is a joke," while Tom Brandt "laughed it off."') == ["Lund", "Tom Brandt"]
 
 
 def test_names_inside_the_quotation_do_not_speak() -> None:
