@@ -11,6 +11,7 @@ from service.drafts import Draft, DraftSentence, Pick
 from service.extractive import Quotation, rank_passages, rank_quotations
 from service.extractive import summarize as extract
 from service.grounding import ArticleIndex
+from service.intrusions import repeats
 from service.marking import Candidate
 from service.models import (
     Attribution,
@@ -56,12 +57,18 @@ class Shaped(NamedTuple):
     revisions: list[Revision]
 
 
-def shape(sentences: Iterable[DraftSentence], style: Style) -> Shaped:
-    """One sentence each, without marks and bullets, none twice, no more than the style holds."""
+def shape(sentences: Iterable[DraftSentence], style: Style, reading: Reading) -> Shaped:
+    """One sentence each, without marks and bullets, none twice, no more than the style holds.
+
+    What only repeats an instruction that stands in the article is left out: the model obeyed it.
+    """
+    instructions = [reading.text[p.start : p.end] for p in reading.instructions]
     kept: list[DraftSentence] = []
     dropped: dict[str, Revision] = {}
     for sentence in (part for s in sentences for part in _split(s)):
-        if any(_say_the_same(sentence.text, k.text) for k in kept):
+        if repeats(sentence.text, instructions):
+            dropped.setdefault(sentence.text, drop(sentence.text, "instruction"))
+        elif any(_say_the_same(sentence.text, k.text) for k in kept):
             dropped.setdefault(sentence.text, drop(sentence.text, "repeated"))
         elif len(kept) == _MOST_SENTENCES[style]:
             dropped.setdefault(sentence.text, drop(sentence.text, "over_limit"))

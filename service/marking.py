@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from service.intrusions import strip_hidden
 from service.models import QuoteKind
 from service.passages import Passage
 
@@ -55,7 +56,8 @@ def mark(
 ) -> Marked:
     """Mark `article[within.start:within.end]`: `[p1]` opens passages, `[q1]` stands before candidates.
 
-    Ids count from 1 within the stretch, so that its marked text does not depend on what is around it.
+    Ids count from 1 within the stretch, so that its marked text does not depend on what is around it. The
+    marked text is what readers see: invisible characters are left out of it.
     """
     passages = _passages(within, paragraphs)
     inside = [c for c in candidates if within.start <= c.mark_at and c.end <= within.end]
@@ -67,8 +69,13 @@ def mark(
         parts += [article[at:position], name]
         at = position
     parts.append(article[at : within.end])
-    plain = article[within.start : within.end].strip()
-    return Marked("".join(parts).strip(), plain, tuple((p,) for p in passages), tuple(inside))
+    marked, plain = "".join(parts), article[within.start : within.end]
+    return Marked(
+        strip_hidden(marked).strip(),
+        strip_hidden(plain).strip(),
+        tuple((p,) for p in passages),
+        tuple(inside),
+    )
 
 
 def _passages(within: Passage, paragraphs: Sequence[Passage]) -> list[Passage]:

@@ -21,6 +21,7 @@ from service.errors import (
     LLMTimeoutError,
 )
 from service.grounding import ArticleIndex
+from service.intrusions import find_hidden
 from service.languages import detect_language, same_language
 from service.mapreduce import MapReduce, Order, Prompts
 from service.models import (
@@ -38,6 +39,7 @@ from service.repairs import repair
 from service.run import Run
 from service.tokens import count_tokens, get_encoding
 
+_MOST_PLACES = 5
 _log = logging.getLogger(__name__)
 
 _PROBLEMS: dict[type[LLMError], str] = {
@@ -141,7 +143,7 @@ class Pipeline:
 
     async def _edit(self, work: _Work, prompts: Prompts, draft: Draft) -> _Edition:
         """The draft in the shape of its style, checked, and mended or shortened as the policy wants it."""
-        shaped = shape(draft.sentences, work.job.style)
+        shaped = shape(draft.sentences, work.job.style, work.reading)
         sentences = await work.check(shaped.sentences)
         revisions = list(shaped.revisions)
         reason = _reason_to_repair(sentences, work.job.policy, work.language)
@@ -170,7 +172,7 @@ class Pipeline:
         except LLMError:
             work.run.notice("repair_failed", "The model did not answer when asked to mend its summary.")
             return sentences, []
-        shaped = shape(mended, work.job.style)
+        shaped = shape(mended, work.job.style, work.reading)
         after = await work.check(shaped.sentences)
         return after, _repaired(sentences, after, reason) + shaped.revisions
 
@@ -184,12 +186,11 @@ class Pipeline:
         job, run, reading = work.job, work.run, work.reading
         choice = await asyncio.to_thread(choose_quotes, reading, edition.draft, job.max_quotes)
         if choice.by_code and job.prompts is not None and not run.degraded:
-            run.notice(
-                "quotes_chosen_by_code", "The model picked no quotation; code chose."
-            )
+            run.notice("quotes_chosen_by_code", "The model picked no quotation; code chose.")
         tokens = await asyncio.to_thread(count_tokens, job.text, get_encoding(run.model.encoding))
         text = render(edition.sentences, job.style, work.language)
         written = detect_language(text, default=work.language)
+        _notice_intrusions(reading, run)
         _notice_language(reading.language, work.language, written, run)
         return Summary(
             id=job.id,
@@ -244,6 +245,22 @@ def _repaired(
         for s in before
         if s.text not in kept
     ]
+
+
+def _notice_intrusions(reading: Reading, run: Run) -> None:
+    if reading.instructions:
+        places = ", ".join(f"{p.start}-{p.end}" for p in reading.instructions[:_MOST_PLACES])
+        run.notice(
+            "instructions_in_article",
+            f"The article has text that addresses a language model, at characters {places}; "
+            "it was not used as evidence.",
+        )
+    if hidden := find_hidden(reading.text):
+        run.notice(
+            "hidden_text",
+            f"The article has characters that readers cannot see, in {len(hidden)} places, the first at "
+            f"character {hidden[0].start}; the model did not see them either.",
+        )
 
 
 def _notice_language(article: str, wanted: str, written: str, run: Run) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from service.extractive import rank_passages
+from service.intrusions import find_instructions
 from service.languages import detect_language
 from service.marking import Candidate
 from service.models import FoundQuote, FoundQuotes, Speaker
@@ -23,7 +24,10 @@ _MOST_PASSAGES = 200
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An article as code reads it; `speakers` maps the start of a quotation to who said it."""
+    """An article as code reads it; `speakers` maps the start of a quotation to who said it.
+
+    `sentences` are those that tell the news: what stands in `instructions` is meant for a model.
+    """
 
     text: str
     language: str
@@ -32,6 +36,7 @@ class Reading:
     quotations: Sequence[Quotation]
     speakers: Mapping[int, Speaker]
     names: NameIndex
+    instructions: Sequence[Passage]
 
     def candidates(self) -> list[Candidate]:
         """What may be shown as a key quote: quotations of some length; sentences where there is none."""
@@ -54,17 +59,25 @@ def read(text: str) -> Reading:
     """Read an article. Takes time in proportion to its length; call it in a thread for long ones."""
     paragraphs = find_paragraphs(text)
     quotations = find_quotations(text, paragraphs)
+    instructions = find_instructions(text, paragraphs)
     names = NameIndex(text)
     speakers = attribute(text, quotations, paragraphs)
     return Reading(
         text=text,
         language=detect_language(text),
         paragraphs=paragraphs,
-        sentences=find_sentences(text, paragraphs),
+        sentences=_outside(instructions, find_sentences(text, paragraphs)),
+        instructions=instructions,
         quotations=quotations,
         names=names,
         speakers={q.start: s for q, s in zip(quotations, speakers, strict=True) if s is not None},
     )
+
+
+def _outside(instructions: Sequence[Passage], sentences: list[Passage]) -> list[Passage]:
+    if not instructions:
+        return sentences
+    return [s for s in sentences if not any(s.start < i.end and i.start < s.end for i in instructions)]
 
 
 def find_quotes(text: str) -> FoundQuotes:

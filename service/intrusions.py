@@ -1,0 +1,83 @@
+"""Text in an article that is meant for the model, not for readers: instructions, and hidden characters.
+
+Patterns find what is written plainly; they are one defence of several. The prompts say that the article is
+data, the model's answer can only name places in the article, and its sentences are checked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from service.passages import Passage
+
+_INSTRUCTION = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}?(?:previous|prior|preceding|above|earlier|foregoing|"
+    r"other|system)\b|\bignore\s+(?:everything|all)\b.{0,40}\b(?:above|before|instruct)"
+    r"|\b(?:your|the)\s+(?:system\s+prompt|(?:new|real|true|only)\s+instructions?)\b"
+    r"|\byou\s+are\s+(?:now\s+)?(?:an?\s+)?(?:\w+\s+)?(?:ai|assistant|chatbot|language\s+model|llm)\b"
+    r"(?!\s+(?:attorney|coach|director|editor|manager|prof|secretary))"
+    r"|\b(?:attention|note|message|instructions?)\s+(?:to|for)\s+(?:the\s+|all\s+|any\s+)?"
+    r"(?:ai|assistant|chatbot|language\s+model|llm|summari[sz]er)s?\b"
+    r"|\b(?:respond|reply|answer|output)\s+only\s+with\b|\bdo\s+not\s+summari[sz]e\b"
+    r"|\b(?:instead|only)\s+(?:write|say|output|reply|respond|print)\b|^\s*(?:system|assistant)\s*:|\[/?INST\]|<\|\w+\|>"
+    r"|\bignorier\w*\s+(?:sie\s+)?(?:\w+\s+){0,2}(?:vorherigen|vorigen|obigen|bisherigen|früheren)\b"
+    r"|\b(?:ignore[zr]?|oublie[zr]?)\s+(?:toutes\s+)?(?:les|ces|vos)\s+(?:instructions|consignes)\b"
+    r"|\b(?:ignora|ignore|olvida|olvide)n?\s+(?:todas\s+)?(?:las|tus|sus)\s+instrucciones\b"
+    r"|(?:指示|命令|プロンプト)を(?:すべて)?無視|忽略.{0,8}(?:指令|指示|说明)|تجاهل.{0,20}(?:التعليمات|الأوامر)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# Every instruction has one of these; looking for them first takes a twentieth of the time.
+_TRIGGERS = (
+    *("ignor", "disregard", "forget", "override", "prompt", "instruct", "you are", "assistant", "chatbot"),
+    *(
+        "language model",
+        "llm",
+        "summari",
+        "only with",
+        "instead ",
+        "only ",
+        "system:",
+        "[inst",
+        "[/inst",
+        "<|",
+    ),
+    *("oubli", "olvid", "指示", "命令", "プロンプト", "忽略", "تجاهل"),
+)
+# Invisible in print. Joiners that emoji and some scripts need are not among them, nor are the tags of flags.
+_HIDDEN = re.compile(
+    r"[\u200b\u2060-\u2064\ufeff\u202a-\u202e\u2066-\u2069]"
+    r"|(?<![\U0001f3f4\U000e0061-\U000e007a])[\U000e0000-\U000e007f]++"
+)
+_WORD = re.compile(r"\w+")
+_SAME = 0.7  # share of a sentence's words from which it says the same as an instruction
+
+
+def find_instructions(text: str, paragraphs: Sequence[Passage]) -> list[Passage]:
+    """The stretches that address a model: from the instruction to the end of its paragraph, in order."""
+    found: list[Passage] = []
+    for paragraph in paragraphs:
+        folded = text[paragraph.start : paragraph.end].lower()
+        if any(trigger in folded for trigger in _TRIGGERS):
+            match = _INSTRUCTION.search(text, paragraph.start, paragraph.end)
+            if match:
+                found.append(Passage(match.start(), paragraph.end))
+    return found
+
+
+def find_hidden(text: str) -> list[Passage]:
+    """The runs of characters that readers cannot see."""
+    return [Passage(m.start(), m.end()) for m in _HIDDEN.finditer(text)]
+
+
+def strip_hidden(text: str) -> str:
+    """`text` as readers see it."""
+    return _HIDDEN.sub("", text)
+
+
+def repeats(sentence: str, instructions: Sequence[str]) -> bool:
+    """Whether a summary's sentence says what one of `instructions` told the model to say."""
+    words = set(_WORD.findall(sentence.casefold()))
+    return any(
+        len(words & set(_WORD.findall(i.casefold()))) >= _SAME * len(words) for i in instructions if words
+    )
