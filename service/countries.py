@@ -1,7 +1,7 @@
 """Names of countries and their people in English, German, French and Spanish.
 
-One line a country; a form of several words is written with hyphens. Forms are folded, but for those in capitals,
-which stand for an abbreviation (`US` is a country, `us` is not).
+One line a country; a form of several words is written with hyphens. Forms are folded, but for those in
+capitals, which stand for an abbreviation (`US` is a country, `us` is not).
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 _COUNTRIES = """
-US U.S USA U.S.A united-states united-states-of-america america american americans vereinigte-staaten amerika amerikanisch amerikanische amerikanischen amerikaner etats-unis amerique americain americaine americains americaines estados-unidos estadounidense estadounidenses EEUU
-UK U.K GB united-kingdom britain great-britain british briton britons britisch britische britischen grossbritannien royaume-uni grande-bretagne britannique britanniques reino-unido gran-bretana britanico britanica britanicos
+US U.S USA U.S.A united-states united-states-of-america america american americans vereinigte-staaten
+    amerika amerikanisch amerikanische amerikanischen amerikaner etats-unis amerique americain americaine
+    americains americaines estados-unidos estadounidense estadounidenses EEUU
+UK U.K GB united-kingdom britain great-britain british briton britons britisch britische britischen
+    grossbritannien royaume-uni grande-bretagne britannique britanniques reino-unido gran-bretana
+    britanico britanica britanicos
 england english engländer englische anglais anglaise ingles inglaterra
 scotland scottish scots schottland ecosse escocia
 wales welsh
@@ -24,10 +28,14 @@ japan japanese japanisch japanische japanischen japon japonais japonaise japones
 south-korea south-korean south-koreans sudkorea coree-du-sud corea-del-sur
 north-korea north-korean north-koreans DPRK nordkorea coree-du-nord corea-del-norte
 russia russian russians russland russisch russische russischen russie russe russes rusia ruso rusa rusos
-ukraine ukrainian ukrainians ukrainisch ukrainische ukrainischen ukrainien ukrainienne ucrania ucraniano ucraniana
-germany german germans deutschland deutsch deutsche deutschen deutscher allemagne allemand allemande allemands alemania aleman alemana alemanes
-france french frankreich franzosisch franzosische franzosischen francais francaise francia frances francesa
-spain spanish spaniard spaniards spanien spanisch spanische espagne espagnol espagnole espana espanol espanola
+ukraine ukrainian ukrainians ukrainisch ukrainische ukrainischen ukrainien ukrainienne ucrania ucraniano
+    ucraniana
+germany german germans deutschland deutsch deutsche deutschen deutscher allemagne allemand allemande
+    allemands alemania aleman alemana alemanes
+france french frankreich franzosisch franzosische franzosischen francais francaise francia frances
+    francesa
+spain spanish spaniard spaniards spanien spanisch spanische espagne espagnol espagnole espana espanol
+    espanola
 italy italian italians italien italienisch italienische italie italienne italia italiano italiana
 portugal portuguese portugiesisch portugais portugues
 greece greek greeks griechenland griechisch griechische grece grec grecque grecia griego
@@ -120,14 +128,15 @@ asia asian asians asien asie
 """
 
 
+def _lines() -> list[str]:
+    return _COUNTRIES.replace("\n    ", " ").strip().splitlines()
+
+
 @lru_cache(maxsize=1)
 def country_forms() -> dict[str, str]:
     """Every form of one word: itself -> the country's id, such as `@us`."""
     return {
-        form: "@" + line.split()[0].lower()
-        for line in _COUNTRIES.strip().splitlines()
-        for form in line.split()
-        if "-" not in form
+        form: "@" + line.split()[0].lower() for line in _lines() for form in line.split() if "-" not in form
     }
 
 
@@ -136,7 +145,7 @@ def country_phrases() -> dict[tuple[str, ...], str]:
     """Every form of several words, as folded words -> the country's id."""
     return {
         tuple(form.split("-")): "@" + line.split()[0].lower()
-        for line in _COUNTRIES.strip().splitlines()
+        for line in _lines()
         for form in line.split()
         if "-" in form
     }

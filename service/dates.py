@@ -7,46 +7,22 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.vocabulary import PERIODS, Vocabulary
-from service.words import Tokens
+from service.words import Tokens, words_of
 
 _NUMERIC = re.compile(r"\d{1,4}")
 _YEAR_SPAN = range(1100, 2200)
 _SPACES = frozenset([" ", "\u00a0", "\u202f"])
-_AMBIGUOUS_MONTHS = frozenset(["may", "march", "mar", "dec", "mai", "mars", "jan", "sept", "sep"])
+_AMBIGUOUS_MONTHS = words_of(
+    """
+    may march mar dec mai mars jan sept sep
+    """
+)
 _AMBIGUOUS_WEEKDAYS = frozenset(["sun", "sat", "mon", "wed", "fri", "tue"])
-_MONTH_PREPOSITIONS = frozenset(
-    [
-        "in",
-        "of",
-        "on",
-        "since",
-        "until",
-        "till",
-        "by",
-        "last",
-        "this",
-        "next",
-        "early",
-        "late",
-        "mid",
-        "from",
-        "between",
-        "before",
-        "after",
-        "during",
-        "through",
-        "every",
-        "past",
-        "im",
-        "am",
-        "seit",
-        "bis",
-        "en",
-        "de",
-        "le",
-        "du",
-        "depuis",
-    ]
+_MONTH_PREPOSITIONS = words_of(
+    """
+    in of on since until till by last this next early late mid from between before after during through
+    every past im am seit bis en de le du depuis
+    """
 )
 
 
@@ -87,9 +63,7 @@ class _Reader:
         self.vocabulary = vocabulary
 
     def gap(self, i: int) -> str:
-        return (
-            self.text[self.tokens.ends[i - 1] : self.tokens.starts[i]] if 0 < i < self.count else "\n"
-        )
+        return self.text[self.tokens.ends[i - 1] : self.tokens.starts[i]] if 0 < i < self.count else "\n"
 
     def folded(self, i: int) -> str:
         return self.tokens.folded[i] if 0 <= i < self.count else ""
@@ -107,7 +81,7 @@ class _Reader:
     def read(self, i: int) -> tuple[int, Date, Date | None] | None:
         """The date that begins at token `i`: index after it, the date, another reading."""
         word = self.tokens.folded[i]
-        if self.tokens.forms[i][0].isdigit():
+        if self.tokens.forms[i][0].isdecimal():
             return self._cjk(i) or self._figures(i) or self._clock(i) or self._day_month(i) or self._year(i)
         if self._is_month(i):
             return self._month_first(i)
@@ -187,12 +161,7 @@ class _Reader:
                 return None
         elif self.gap(i + 1) in ("/", "-") and self.tokens.forms[i + 1].isdecimal() and form.isdecimal():
             mark, j = self.gap(i + 1), i + 1
-            while (
-                j < self.count
-                and self.gap(j) == mark
-                and self.tokens.forms[j].isdecimal()
-                and j < i + 4
-            ):
+            while j < self.count and self.gap(j) == mark and self.tokens.forms[j].isdecimal() and j < i + 4:
                 j += 1
             parts = self.tokens.forms[i:j]
             if len(parts) not in (2, 3) or (mark == "-" and len(parts) == 2):

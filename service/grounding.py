@@ -1,7 +1,7 @@
 """Check a sentence of a summary against the article, by code: its facts, and the passages it rests on.
 
-What is looked up: numbers, dates and names, and whether they stand together. What no lookup sees: negation, causes,
-omissions, who did what to whom. So `supported` is said only of a sentence that the article has word for word.
+What is looked up: numbers, dates and names, and whether they stand together. What no lookup sees: negation,
+causes, omissions, who did what to whom. So `supported` is said only of a sentence that the article has word for word.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 from service.evidence import SentenceIndex
 from service.facts import Fact, kind_of, read_facts
-from service.lookup import FactIndex, Located
+from service.lookup import UNCHECKED, FactIndex, Located
 from service.models import Finding, Span, Support
 from service.passages import Passage
-from service.slots import Rivals
-from service.words import TYPOGRAPHY
+from service.slots import Rivals, is_crossed
+from service.words import TYPOGRAPHY, stems_of
 
 _MOST_EVIDENCE = 3
 _STOPS = " .!?。！？…"
@@ -30,7 +30,8 @@ class CheckedSentence(NamedTuple):
     """What was found out about one sentence of a summary.
 
     `evidence` is best first; offsets of `unsupported` are within the sentence. `not_checked` names what could not
-    be compared: `wording` (always, unless supported), `names` (another script).
+    be compared: `wording` unless it is supported; `names` where the script has no capitals or is not
+    the article's, or where a lone German noun may be one.
     """
 
     support: Support
@@ -60,20 +61,25 @@ class ArticleIndex:
         if exact := self._verbatim(sentence):
             return CheckedSentence("supported", [self._span(i) for i in exact], [], [])
         sheet = read_facts(sentence, language)
-        weights = self._words.weigh(sheet.stems)
+        weights = self._words.weigh([stem for form in sheet.tokens.forms for stem in stems_of(form)])
         ranked = self._words.rank(weights, self._hinted(hints))
         passages = [i for i, share in ranked if share >= _LEAST_SHARE and i < len(self.sentences)]
         chosen = self._words.cover(weights, passages[0]) if passages else []
-        located = [(fact, found) for fact in sheet.facts if (found := self._facts.locate(fact, sheet))]
+        looked_up = [(f, found) for f in sheet.facts if (found := self._facts.locate(f, sheet, language))]
+        located = [(f, found) for f, found in looked_up if found.reason != UNCHECKED]
         self._add_missing(chosen, located, [r.sentence for r in ranked])
         rivals = Rivals(sheet, [self._facts.sheet(i) for i in passages[:_RIVALS_SOUGHT]])
+        crossed = [is_crossed(sheet, self._facts.sheet(i)) for i in chosen]
         findings = [
             Finding(text=sentence[f.start : f.end], start=f.start, end=f.end, kind=kind_of(f), reason=reason)
             for f, found in located
             if (reason := found.reason or self._misplaced(f, found, rivals, chosen, passages))
+            or (reason := "other_name" if f in crossed else None)
         ]
         evidence = [self._span(i) for i in chosen if i < len(self.sentences)]
-        return CheckedSentence(_support(located, findings, evidence), evidence, findings, ["wording"])
+        unread = not all(self._facts.can_read(form) for form in sheet.tokens.forms)
+        not_checked = ["wording", "names"] if unread or len(located) < len(looked_up) else ["wording"]
+        return CheckedSentence(_support(located, findings, evidence), evidence, findings, not_checked)
 
     def _verbatim(self, sentence: str) -> list[int]:
         """The sentences of the article that `sentence` repeats word for word, whole ones only."""

@@ -15,11 +15,16 @@ from service.evidence import SentenceIndex
 from service.facts import Fact, FactSheet, read_facts
 from service.numbers import Number, tidy
 from service.vocabulary import vocabulary_of
-from service.words import fold, is_caseless, stem
+from service.words import fold, is_caseless, script_of, stem
 
 _MOST_RUNS = 200  # so many sentences are read to find the words of a name next to each other
 _ENDINGS = ("s", "n", "an", "ian", "ic", "ns", "ans", "ians", "i", "es", "er", "ers", "ese", "ish")
 _TOLERANCE = 0.05
+_SPEAKS = frozenset(
+    ["said", "says", "told", "added", "warned", "announced", "claimed", "argued", "denied", "called"]
+)
+_SPEAKING_NOUNS = frozenset(["police", "nobody", "everyone", "someone", "everybody", "management", "staff"])
+UNCHECKED = "unchecked"  # the reason of a name that could not be compared; no finding
 
 
 class Located(NamedTuple):
@@ -56,13 +61,19 @@ class FactIndex:
             found = self._sheets[i] = read_facts(self._texts[i], self._language)
         return found
 
-    def locate(self, fact: Fact, sheet: FactSheet) -> Located | None:
-        """Where the article has `fact`, a fact of `sheet`; None if it is no fact after all."""
+    def locate(self, fact: Fact, sheet: FactSheet, language: str) -> Located | None:
+        """Where the article has `fact`, a fact of `sheet` in `language`; None if it is no fact after all."""
         if isinstance(fact, Number):
             return None if fact.weak else self._locate_number(fact)
         if isinstance(fact, DateMention):
             return self._locate_date(fact)
-        return self._locate_name(fact, sheet)
+        return self._locate_name(fact, sheet, language)
+
+    def can_read(self, form: str) -> bool:
+        """Whether a word, were it a name, could be told from others and compared with those of the article."""
+        if not form[0].isalpha():
+            return True
+        return not is_caseless(form) and (form[0].islower() or script_of(form) in self._scripts)
 
     # Numbers
 
@@ -218,7 +229,7 @@ class FactIndex:
                     found[initials(name.words)].add(i)
         return found
 
-    def _locate_name(self, fact: Name, sheet: FactSheet) -> Located | None:
+    def _locate_name(self, fact: Name, sheet: FactSheet, language: str) -> Located | None:
         words = fact.words
         if fact.initial and self._is_ordinary(words[0], sheet.tokens.forms[fact.first]):
             words = words[1:]
@@ -226,13 +237,56 @@ class FactIndex:
             return None
         if len(words) == 1 and words[0] in TITLES:
             return None
+        if _primary(language) == "de":
+            known = next((k for k, w in enumerate(words) if w in self._name_words), 0)
+            words = words[known:]  # "Außenminister Renn": every German noun has a capital
+        form = sheet.tokens.forms[fact.last - 1]
         where = self._find(words) or self._find_parts(words)
-        if not where and len(words) == 1 and sheet.tokens.forms[fact.last - 1].isupper():
+        if not where and len(words) == 1 and form.isupper():
             where = self._acronyms.get(words[0], set())
+        if not where and _primary(language) != _primary(self._language):
+            where = self._find_foreign(words)
         if not where:
-            return _NOWHERE
+            return self._missing(words, form, language)
         telling = [w for w in words if w not in TITLES] or list(words)
-        return Located(where.union(*(self._name_words.get(w, ()) for w in telling)))
+        where = where.union(*(self._name_words.get(w, ()) for w in telling))
+        return Located(where, "other_name" if self._has_another_country(words) else None)
+
+    def _missing(self, words: Sequence[str], form: str, language: str) -> Located:
+        """What to say of a name that is not there: nothing, where it could not have been recognized."""
+        german_noun = _primary(language) == "de" and len(words) == 1 and words[0][0] != "@"
+        if german_noun or not self.can_read(form):
+            return Located(frozenset(), UNCHECKED)
+        return _NOWHERE
+
+    @cached_property
+    def _scripts(self) -> frozenset[str]:
+        """The scripts in which the article writes capitals."""
+        return frozenset(script_of(form) for form in self._words.by_form if form[0].isupper())
+
+    def _find_foreign(self, words: Sequence[str]) -> set[int]:
+        """Where an article in another language has a name that begins alike: Moskau, Moscow."""
+        found: set[int] = set()
+        for word in words:
+            if word in TITLES:
+                continue
+            alike = [w for w in self._name_words if len(word) > 3 and len(w) > 3 and w[:3] == word[:3]]
+            if not alike:
+                return set()
+            found = found.union(*(self._name_words[w] for w in alike))
+        return found
+
+    def _has_another_country(self, words: Sequence[str]) -> bool:
+        """Whether the article gives the person of "Chinese President Joe Dorn" another country, and never this one."""
+        person = [w for w in words if w not in TITLES and w[0] != "@"]
+        if not person or words[0][0] != "@" or len(words) < 3 or words[1] not in TITLES:
+            return False
+        known: set[str] = set()
+        for i in islice(self._together(person[-1:]), _MOST_RUNS):
+            for name in self.sheet(i).names:
+                if person[-1] in name.words and name.words[-1] == person[-1]:
+                    known.update(w for w in name.words if w[0] == "@")
+        return bool(known) and words[0] not in known
 
     def _is_ordinary(self, word: str, form: str) -> bool:
         """Whether a word at the beginning of a sentence is one that the article writes small."""
@@ -243,9 +297,9 @@ class FactIndex:
         if word in self._name_words or word[0] == "@":
             return True
         form = sheet.tokens.forms[fact.first]
-        if form.endswith(("'s", "’s")):
-            return True
-        return False
+        follower = sheet.tokens.folded[fact.last] if fact.last < len(sheet.tokens.folded) else ""
+        speaks = follower in _SPEAKS and not word.endswith("s") and word not in _SPEAKING_NOUNS
+        return speaks or form.endswith(("'s", "’s"))
 
     def _find(self, words: Sequence[str]) -> set[int]:
         """A sentence in which `words` stand in one name, in their order; all of them for a single word."""
@@ -292,6 +346,10 @@ class FactIndex:
             for i in islice(self._together(words), _MOST_RUNS)
             for name in self.sheet(i).names
         )
+
+
+def _primary(language: str) -> str:
+    return language.partition("-")[0].lower()
 
 
 def _fits(claim: Number, told: _Told) -> bool:

@@ -63,12 +63,12 @@ class _Reader:
 
     def read(self, i: int) -> Number | None:
         """The number that begins at token `i`."""
-        read = self._digits(i) if self.tokens.forms[i][0].isdigit() else self._words(i)
+        read = self._digits(i) if self.tokens.forms[i][0].isdecimal() else self._words(i)
         if read is None:
             return None
         value, j, unit, weak = read
         if unit is None:
-            unit, j = self._unit(i, j)
+            unit, j = self._unit(j)
         if weak and unit is None:
             return None
         first = i
@@ -101,7 +101,7 @@ class _Reader:
             and self.gap(j) in _SPACES
             and (self.gap(j) != " " or self.vocabulary.decimal_comma)
             and len(self.tokens.forms[j]) == 3
-            and self.tokens.forms[j].isdigit()
+            and self.tokens.forms[j].isdecimal()
             and len(self.tokens.forms[j - 1]) <= 3
             and isinstance(value, float)
             and value < 1e15
@@ -164,12 +164,7 @@ class _Reader:
         total, current, j, smallest = 0.0, -1.0, i, 1e18
         while j < self.count and (j == i or self.joined(j)):
             word = self.folded(j)
-            if (
-                word in vocabulary.connectors
-                and current >= 0
-                and j + 1 < self.count
-                and self.joined(j + 1)
-            ):
+            if word in vocabulary.connectors and current >= 0 and j + 1 < self.count and self.joined(j + 1):
                 follower = vocabulary.numbers.get(self.folded(j + 1))
                 if follower is None or not 0 < follower < smallest or smallest == 1:
                     break
@@ -189,7 +184,7 @@ class _Reader:
                     smallest = 100.0
                 else:
                     total, current = total + (current if current > 0 else 1.0) * factor, 0.0
-                    smallest = 1e3 if factor > 1e3 else 1000.0
+                    smallest = 1e3
             else:
                 break
             j += 1
@@ -203,7 +198,7 @@ class _Reader:
         weak = value == 1 and j == i + 1
         return value, j, None, weak
 
-    def _unit(self, i: int, j: int) -> tuple[str | None, int]:
+    def _unit(self, j: int) -> tuple[str | None, int]:
         if not self.joined(j):
             return None, j
         word, form = self.folded(j), self.tokens.forms[j]
@@ -232,7 +227,7 @@ def _room(value: float, language: str) -> float:
         return 100.0
     if value >= 20 and value % 10 == 0:
         return 20.0 if language == "fr" else 10.0
-    return 1.0
+    return 10.0 if value == 10 and language == "fr" else 1.0  # dix-sept
 
 
 def tidy(value: float) -> float:

@@ -9,10 +9,12 @@ from service.dates import DateMention, agrees
 from service.entities import FUNCTION_WORDS, TITLES, Name, initials, is_within
 from service.facts import Fact, FactSheet
 from service.numbers import Number
+from service.vocabulary import RESPECTIVELY
 
 _REACH = 4  # words compared on each side
 _ENOUGH = 1.6  # one telling word and a few small ones
 _SMALL = 0.3  # what a function word, or the edge of the sentence, counts
+_LIST_GAP = 2  # tokens between two numbers of a list
 _MOST = 60  # facts of one kind in one sentence; more is a table, and would cost the square of it
 _EDGE = "\0"
 _SMALL_WORDS = FUNCTION_WORDS | TITLES.keys() | {_EDGE, "said", "say"}
@@ -97,6 +99,30 @@ def _unmatched(sheet: FactSheet, other: FactSheet) -> tuple[set[Fact], set[Fact]
         left.update(f for f in mine if not any(_same(f, g) for g in foreign))
         right.update(theirs)
     return left, right
+
+
+def is_crossed(sheet: FactSheet, told: FactSheet) -> Number | None:
+    """The number of `sheet` that `told` gives to another name in a list that ends with "respectively".
+
+    "Renn and Oduya spoke for six and three minutes, respectively": six belongs to Renn.
+    """
+    if RESPECTIVELY.isdisjoint(told.tokens.folded):
+        return None
+    numbers = told.numbers[-1:]
+    for number in reversed(told.numbers[:-1]):
+        if numbers[0].first - number.last > _LIST_GAP:
+            break
+        numbers.insert(0, number)
+    names = [name for name in told.names if numbers and name.last <= numbers[0].first][-len(numbers) :]
+    if not 2 <= len(numbers) == len(names):
+        return None
+    claimed = [i for i, name in enumerate(names) if any(_same(name, own) for own in sheet.names)]
+    stated = [
+        (i, own) for own in sheet.numbers for i, number in enumerate(numbers) if own.value == number.value
+    ]
+    if len(claimed) == len(stated) == 1 and claimed[0] != stated[0][0]:
+        return stated[0][1]
+    return None
 
 
 def _equal(a: Fact, b: Fact) -> bool:

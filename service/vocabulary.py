@@ -171,12 +171,7 @@ _HEDGES = {
 _CONNECTORS = {"en": "and", "de": "und", "fr": "et", "es": "y"}
 _RANGE = {"en": "to and or", "de": "bis und oder", "fr": "a et ou", "es": "a y o"}
 _RATIO = {"en": "in of", "de": "von", "fr": "sur", "es": "de"}
-_RESPECTIVELY = {
-    "en": "respectively",
-    "de": "beziehungsweise jeweils",
-    "fr": "respectivement",
-    "es": "respectivamente",
-}
+RESPECTIVELY = frozenset(["respectively", "beziehungsweise", "respectivement", "respectivamente"])
 _INDEFINITE = {"en": "a an", "de": "ein eine einen einer", "fr": "un une", "es": "un una"}
 
 
@@ -205,7 +200,6 @@ class Vocabulary:
     connectors: frozenset[str] = frozenset()
     range_words: frozenset[str] = frozenset()
     ratio_words: frozenset[str] = frozenset()
-    respectively: frozenset[str] = frozenset()
     indefinite: frozenset[str] = frozenset()
     decimal_comma: bool = False
     number_start: frozenset[str] = frozenset()
@@ -268,7 +262,6 @@ def _of(code: str) -> Vocabulary:
         connectors=frozenset([_CONNECTORS[code]]),
         range_words=frozenset(_RANGE[code].split()),
         ratio_words=frozenset(_RATIO[code].split()),
-        respectively=frozenset(_RESPECTIVELY[code].split()),
         indefinite=frozenset(_INDEFINITE[code].split()),
         decimal_comma=code != "en",
         number_start=frozenset([*numbers, *magnitudes, *fractions, *vague, *ordinals]),
@@ -288,7 +281,7 @@ NUMBER, DATE, NAME = 1, 2, 4
 @lru_cache(maxsize=1 << 15)
 def roles_of(form: str, language: str) -> int:
     """What may begin with a word: the sum of `NUMBER`, `DATE` and `NAME`, or 0."""
-    if form[0].isdigit():
+    if form[0].isdecimal():
         return NUMBER | DATE
     vocabulary, word = vocabulary_of(language), fold(form)
     role = NAME if form[0].isupper() and form.partition("'")[0].partition("’")[0] != "I" else 0

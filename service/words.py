@@ -64,6 +64,11 @@ TYPOGRAPHY = str.maketrans(
 )
 
 
+def words_of(text: str) -> frozenset[str]:
+    """The words of a list written as running text."""
+    return frozenset(text.split())
+
+
 @dataclass(frozen=True, slots=True)
 class Tokens:
     """The words, numbers and signs of a text in order, as columns of equal length.
@@ -89,7 +94,7 @@ def tokenize(text: str) -> Tokens:
 @lru_cache(maxsize=1 << 15)
 def fold(form: str) -> str:
     """Lower case, no diacritics, no possessive ending, no dots of an abbreviation."""
-    if form[0].isdigit():
+    if form[0].isdecimal():
         return form
     form = form.lower().replace("’", "'")
     if not form.isascii():
@@ -108,6 +113,11 @@ def stem(form: str) -> str:
                 word = word[: -len(suffix)]
                 break
     return word[:6]
+
+
+def script_of(form: str) -> str:
+    """The script of the first letter, as Unicode names it, such as `LATIN`."""
+    return unicodedata.name(form[0], "").partition(" ")[0]
 
 
 def is_caseless(form: str) -> bool:
