@@ -92,17 +92,17 @@ class _Attribution:
         start = max(previous_end if same else paragraph.start, q.outer_start - _REACH)
         end = min(self._paragraph(q.outer_end - 1).end, q.outer_end + _REACH)
         before = self._sentence_start(start, q.outer_start)
-        lead = self._phrases.tokens(before, q.outer_start)
         same_sentence = same and before == start
         if self._uncased.applies(q.start):
             uncased = self._uncased.find(start, q.outer_start, q.outer_end, min(end, following_start))
             return uncased or self._references.last
         words = self._text[q.start : q.end].rstrip(_CLOSING)
-        announced = bool(lead) and lead[-1].word in ",:" and not words.endswith(",")
+        announced = self._text[before : q.outer_start].rstrip().endswith((",", ":")) and words[-1:] != ","
         found: Answer = UNKNOWN
         if not announced:
             found = self._behind(q, end, following_start)
         if found is UNKNOWN:
+            lead = self._phrases.tokens(before, q.outer_start)
             found = self._before(lead, before, q.outer_start, same_sentence=same_sentence)
         if found is UNKNOWN and announced:
             found = self._behind(q, end, following_start)
