@@ -2,9 +2,10 @@
 
     python bench/fact_check.py ARTICLES.jsonl [--part develop|held|all] [--seed N] [--show KIND]
 
-Reads articles (`{"id", "text", "quotes": [{"source"}]}` a line), takes their sentences, replaces one number, date or
-name by another plausible one, and counts what `ArticleIndex.check` flags. What is replaced is found by plain patterns
-that know nothing of the checker. Articles are split by a hash of their id: 60% to develop on, 40% held back.
+Reads articles (`{"id", "text", "quotes": [{"source"}]}` a line), takes their sentences, replaces one number,
+date or name by another plausible one, and counts what `ArticleIndex.check` flags. What is replaced is found by
+plain patterns that know nothing of the checker. Articles are split by a hash of their id: 60% to develop on,
+40% held back.
 """
 
 from __future__ import annotations
@@ -38,8 +39,11 @@ _PATTERNS = {
     "leading name": re.compile(r"^[A-Z][a-z]{2,} [A-Z][a-z]{2,}(?= )"),
 }
 _NUMERIC = ("digits", "money", "percent", "year")
-_PLAIN = "After Into Will With Against Trends Path For This That The And Are Why When From Over Not Still Just Like Gov Sen"
-_TITLES = "President Senator Governor Secretary Judge Justice Mayor Pope Chancellor General Colonel Foreign State Rep Col"
+_PLAIN = "After Into Will With Against For This That The And Are Why When From Over Not Still Just Like"
+_TITLES = (
+    "President Senator Governor Secretary Judge Justice Mayor "
+    "Pope Chancellor General Foreign State Rep Col Gov Sen"
+)
 _NOT_NAMES = frozenset(f"{_MONTHS} {_DAYS} {_PLAIN} {_TITLES}".split())
 
 
@@ -233,6 +237,7 @@ class Tally:
         self.examples: dict[str, list[str]] = defaultdict(list)
 
     def check(self, case: Case) -> None:
+        """Check a case and count it."""
         checked = case.article.check(case.sentence)
         self.add(case.kind, flagged(checked))
         wrong = flagged(checked) != (case.kind.split(":")[0] in ("foreign", "native"))
@@ -241,14 +246,17 @@ class Tally:
             print(f"[{case.kind}] {case.sentence}\n    {case.original}\n    {checked.support} {reasons}")
 
     def add(self, kind: str, hit: bool) -> None:
+        """Count one of `kind`."""
         self.total[kind] += 1
         self.hit[kind] += hit
 
     def report(self) -> None:
+        """Print the shares by kind and by group."""
         groups: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         for kind in sorted(self.total):
             print(
-                f"{kind:36} {self.hit[kind]:6} of {self.total[kind]:6} = {self.hit[kind] / self.total[kind]:7.2%}"
+                f"{kind:36} {self.hit[kind]:6} of {self.total[kind]:6}"
+                f" = {self.hit[kind] / self.total[kind]:7.2%}"
             )
             groups[kind.split(":")[0]][0] += self.hit[kind]
             groups[kind.split(":")[0]][1] += self.total[kind]

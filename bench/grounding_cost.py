@@ -184,7 +184,8 @@ def main() -> None:
             return
         taken = cpu_ms(text, spans, summary, 61 if tokens <= 10_000 else 5)
         print(
-            f"{tokens:8} tokens {len(text):8} characters {taken:9.2f} ms {1000 * taken / tokens:7.2f} ms per 1,000"
+            f"{tokens:8} tokens {len(text):8} characters {taken:9.2f} ms"
+            f" {1000 * taken / tokens:7.2f} ms per 1,000"
         )
     for name, unit in _HOSTILE.items():
         for size in (250_000, 500_000, 1_000_000):

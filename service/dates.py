@@ -43,7 +43,7 @@ class Date(NamedTuple):
 
 
 class DateMention(NamedTuple):
-    """A date that stands at `text[start:end]`, tokens `first` to `last`, half-open; `other` is its second reading."""
+    """A date at `text[start:end]`, tokens `first` to `last`, half-open; `other` is its second reading."""
 
     start: int
     end: int

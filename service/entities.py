@@ -95,8 +95,8 @@ FUNCTION_WORDS = words_of(
 class Name(NamedTuple):
     """A name at `text[start:end]`, tokens `first` to `last`, half-open.
 
-    `words` are folded, particles left out, a country as its id (`@us`). `initial` says that the first word opens a
-    sentence, so that its capital proves nothing.
+    `words` are folded, particles left out, a country as its id (`@us`). `initial` says that the first word
+    opens a sentence, so that its capital proves nothing.
     """
 
     start: int
@@ -109,7 +109,7 @@ class Name(NamedTuple):
 
 @lru_cache(maxsize=1 << 15)
 def name_key(form: str, folded: str) -> str:
-    """What one word of a name is compared as: a country's id, a title's canonical word, or the folded word."""
+    """What one word of a name is compared as: a country's id, or the folded word."""
     forms = country_forms()
     bare = form[:-2] if form[-2:] in ("'s", "’s") else form
     country = forms.get(bare.rstrip(".")) if bare.isupper() else None
@@ -142,7 +142,7 @@ def is_capital(form: str) -> bool:
 
 
 def find_names(text: str, tokens: Tokens, candidates: Sequence[int], taken: Sequence[bool]) -> list[Name]:
-    """The names that begin at one of `candidates`; tokens marked in `taken` (dates, numbers) are no part of one."""
+    """The names that begin at one of `candidates`; no token marked in `taken` is part of one."""
     found: list[Name] = []
     past = 0
     for i in candidates:

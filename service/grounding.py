@@ -1,7 +1,8 @@
 """Check a sentence of a summary against the article, by code: its facts, and the passages it rests on.
 
 What is looked up: numbers, dates and names, and whether they stand together. What no lookup sees: negation,
-causes, omissions, who did what to whom. So `supported` is said only of a sentence that the article has word for word.
+causes, omissions, who did what to whom. So `supported` is said only of a sentence that the article has word
+for word.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _NEAR = 2  # a name may stand this many sentences before the passage that says "
 class CheckedSentence(NamedTuple):
     """What was found out about one sentence of a summary.
 
-    `evidence` is best first; offsets of `unsupported` are within the sentence. `not_checked` names what could not
-    be compared: `wording` unless it is supported; `names` where the script has no capitals or is not
+    `evidence` is best first; offsets of `unsupported` are within the sentence. `not_checked` names what could
+    not be compared: `wording` unless it is supported; `names` where the script has no capitals or is not
     the article's, or where a lone German noun may be one.
     """
 

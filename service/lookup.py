@@ -70,7 +70,7 @@ class FactIndex:
         return self._locate_name(fact, sheet, language)
 
     def can_read(self, form: str) -> bool:
-        """Whether a word, were it a name, could be told from others and compared with those of the article."""
+        """Whether a word, were it a name, could be told from others and found in the article."""
         if not form[0].isalpha():
             return True
         return not is_caseless(form) and (form[0].islower() or script_of(form) in self._scripts)
@@ -118,7 +118,7 @@ class FactIndex:
         return Located(years) if years else _NOWHERE
 
     def _counts_another(self, fact: Number, same: set[_Told]) -> bool:
-        """Whether the article counts something else by this number, and by another one, there, what `fact` counts."""
+        """Whether the article counts something else by this number, and what `fact` counts by another."""
         if fact.unit or fact.noun is None:
             return False
         noun = stem(fact.noun)
@@ -193,7 +193,7 @@ class FactIndex:
         return _NOWHERE
 
     def _loosely(self, claim: Date) -> set[int]:
-        """Sentences that say it in another way: a year of the decade, a time without "p.m.", a year as a number."""
+        """Sentences that say it otherwise: a year of the decade, a time without "p.m.", a bare number."""
         if claim.span == "decade" and claim.year is not None:
             return {
                 i for i, date in self._dates if date.year is not None and 0 <= date.year - claim.year < 10
@@ -277,7 +277,7 @@ class FactIndex:
         return found
 
     def _has_another_country(self, words: Sequence[str]) -> bool:
-        """Whether the article gives the person of "Chinese President Joe Dorn" another country, and never this one."""
+        """Whether the article gives the person of "Chinese President Joe Dorn" another country only."""
         person = [w for w in words if w not in TITLES and w[0] != "@"]
         if not person or words[0][0] != "@" or len(words) < 3 or words[1] not in TITLES:
             return False
@@ -326,7 +326,7 @@ class FactIndex:
         return set()
 
     def _find_parts(self, words: Sequence[str]) -> set[int]:
-        """Where `words` is several names in a row, or a title before a name: the sentences of the last of them."""
+        """Where `words` are several names in a row, or a title and a name: the sentences of the last."""
         if len(words) < 2:
             return set()
         for cut in range(1, len(words)):

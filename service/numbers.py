@@ -12,7 +12,8 @@ from service.words import Tokens
 _SPACES = frozenset([" ", "\u00a0", "\u202f", "\u2009"])
 _JOINTS = _SPACES | {"-", "‑", "‐", "–", ""}
 _ORDINAL_ENDINGS = frozenset(["st", "nd", "rd", "th", "er", "e", "eme", "re"])
-_LONGEST_EXACT = 15
+_LONGEST_EXACT = 15  # digits that a float holds exactly
+_DOLLARS = frozenset(["us", "canadian", "australian"])
 _CODES = {
     "usd": "dollar",
     "eur": "euro",
@@ -27,8 +28,9 @@ _CODES = {
 class Number(NamedTuple):
     """A number of `text[start:end]`; `value` is a string where a float could not hold the digits.
 
-    `unit` is an id such as `%`, `dollar`, `hour` or `ordinal`, or None. `noun` is the folded word that follows.
-    `first` and `last` are the half-open range of its tokens. `weak` marks "an hour": it can confirm, not accuse.
+    `unit` is an id such as `%`, `dollar`, `hour` or `ordinal`, or None; `noun` is the folded word that
+    follows; `first` and `last` are the half-open range of its tokens; `weak` marks "an hour": it confirms,
+    never accuses.
     """
 
     start: int
@@ -114,6 +116,8 @@ class _Reader:
                 value, j = value + fraction, j + 1
         if j < self.count and self.gap(j) == "" and self.tokens.folded[j] in _ORDINAL_ENDINGS:
             return value, j + 1, "ordinal", False
+        if isinstance(value, float) and (ratio := self._ratio(value, j)):
+            return *ratio, None, False
         value, j = self._magnitude(value, j)
         return value, j, None, False
 
@@ -142,11 +146,10 @@ class _Reader:
             return f"~{vocabulary.vague[word]:g}", i + 1, None, False
         if word in vocabulary.ordinals:
             return float(vocabulary.ordinals[word]), i + 1, "ordinal", False
-        if word in vocabulary.fractions and vocabulary.fractions[word] == 2:
-            return 0.5, i + 1, None, False
-        if len(word) == 1 and word.isnumeric():
-            return unicodedata.numeric(word), i + 1, None, False
-        return None
+        value = unicodedata.numeric(word) if len(word) == 1 and word.isnumeric() else None
+        if vocabulary.fractions.get(word) == 2:
+            value = 0.5
+        return None if value is None else (value, i + 1, None, False)
 
     def _indefinite(self, i: int) -> tuple[float | str, int, str | None, bool] | None:
         follower = self.folded(i + 1)
@@ -195,23 +198,30 @@ class _Reader:
         vocabulary = self.vocabulary
         if self.joined(j) and (part := vocabulary.fractions.get(self.folded(j))) and value < part:
             return tidy(value / part), j + 1, None, False
+        if ratio := self._ratio(value, j):
+            return *ratio, None, False
         weak = value == 1 and j == i + 1
         return value, j, None, weak
+
+    def _ratio(self, value: float, j: int) -> tuple[float, int] | None:
+        """Read "one in five": the number before token `j` as a share of the one after it."""
+        if self.folded(j) not in self.vocabulary.ratio_words or j + 1 >= self.count or not 0 < value < 10:
+            return None
+        form = self.tokens.forms[j + 1]
+        whole = float(form) if form.isdecimal() and len(form) <= 3 else self.vocabulary.numbers.get(form, 0)
+        if whole <= value or self.vocabulary.units.get(self.folded(j + 2)):
+            return None
+        return tidy(value / whole), j + 2
 
     def _unit(self, j: int) -> tuple[str | None, int]:
         if not self.joined(j):
             return None, j
         word, form = self.folded(j), self.tokens.forms[j]
-        if form in SYMBOLS:
-            return SYMBOLS[form], j + 1
         if word in ("per", "pour", "por") and self.folded(j + 1) in ("cent", "ciento"):
             return "%", j + 2
-        if (
-            word in ("us", "canadian", "australian")
-            and self.vocabulary.units.get(self.folded(j + 1)) == "dollar"
-        ):
+        if word in _DOLLARS and self.vocabulary.units.get(self.folded(j + 1)) == "dollar":
             return "dollar", j + 2
-        if unit := self.vocabulary.units.get(word):
+        if unit := SYMBOLS.get(form) or self.vocabulary.units.get(word):
             return unit, j + 1
         if form[0] in CJK_UNITS and self.gap(j) == "":
             return CJK_UNITS[form[0]], j
@@ -236,7 +246,7 @@ def tidy(value: float) -> float:
 
 
 def parse_digits(form: str, *, decimal_comma: bool) -> float | str:
-    """The value of digits with their separators; a string where they are no single number or too long for one."""
+    """The value of digits with separators; a string where they are no single number or too long for one."""
     if form.isdecimal():
         return float(int(form)) if len(form) <= _LONGEST_EXACT else form
     if len(form) > 2 * _LONGEST_EXACT:

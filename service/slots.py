@@ -29,7 +29,7 @@ class _Place(NamedTuple):
 
 
 class Rivals:
-    """The facts of a sentence that have a rival in one of `others`, the sentences of the article closest to it."""
+    """The facts of a sentence that have a rival in one of `others`, the closest sentences of the article."""
 
     def __init__(self, sheet: FactSheet, others: Sequence[FactSheet]) -> None:
         self._sheet = sheet

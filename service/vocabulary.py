@@ -11,13 +11,16 @@ from functools import lru_cache
 from service.words import fold
 
 _CARDINALS = {
-    "en": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "en": "zero one two three four five six seven eight nine ten eleven twelve "
+    "thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen",
-    "de": "null ein zwei drei vier funf sechs sieben acht neun zehn elf zwolf dreizehn vierzehn funfzehn sechzehn "
+    "de": "null ein zwei drei vier funf sechs sieben acht neun zehn elf zwolf "
+    "dreizehn vierzehn funfzehn sechzehn "
     "siebzehn achtzehn neunzehn",
     "fr": "zero un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize",
     "es": "cero un dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis "
-    "diecisiete dieciocho diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis "
+    "diecisiete dieciocho diecinueve veinte veintiuno veintidos veintitres "
+    "veinticuatro veinticinco veintiseis "
     "veintisiete veintiocho veintinueve",
 }
 _TENS = {
@@ -46,11 +49,14 @@ _MORE_NUMBERS = {
     | {"quinientos": 500, "quinientas": 500, "novecientos": 900, "novecientas": 900, "ciento": 100},
 }
 _MAGNITUDES = {
-    "en": "hundred=100 thousand=1e3 million=1e6 billion=1e9 trillion=1e12 dozen=12 mn=1e6 bn=1e9 tn=1e12 mln=1e6 bln=1e9 "
+    "en": "hundred=100 thousand=1e3 million=1e6 billion=1e9 trillion=1e12 "
+    "dozen=12 mn=1e6 bn=1e9 tn=1e12 mln=1e6 bln=1e9 "
     "lakh=1e5 crore=1e7",
-    "de": "hundert=100 tausend=1e3 million=1e6 millionen=1e6 milliarde=1e9 milliarden=1e9 billion=1e12 billionen=1e12 "
+    "de": "hundert=100 tausend=1e3 million=1e6 millionen=1e6 milliarde=1e9 "
+    "milliarden=1e9 billion=1e12 billionen=1e12 "
     "mio=1e6 mrd=1e9 dutzend=12",
-    "fr": "cent=100 cents=100 mille=1e3 million=1e6 millions=1e6 milliard=1e9 milliards=1e9 billion=1e12 billions=1e12 "
+    "fr": "cent=100 cents=100 mille=1e3 million=1e6 millions=1e6 milliard=1e9 "
+    "milliards=1e9 billion=1e12 billions=1e12 "
     "mio=1e6 md=1e9 mds=1e9 douzaine=12",
     "es": "cien=100 mil=1e3 millon=1e6 millones=1e6 billon=1e12 billones=1e12 docena=12 mm=1e6",
 }
@@ -62,48 +68,47 @@ _VAGUE = {
     "es": "docenas=12 decenas=10 cientos=100 centenares=100 miles=1e3",
 }
 _ORDINALS = {
-    "en": "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
+    "en": "third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
+    "thirteenth fourteenth fifteenth "
     "sixteenth seventeenth eighteenth nineteenth twentieth",
     "de": "dritte vierte funfte sechste siebte achte neunte zehnte elfte zwolfte",
     "fr": "troisieme quatrieme cinquieme sixieme septieme huitieme neuvieme dixieme onzieme douzieme",
     "es": "tercero cuarto quinto sexto septimo octavo noveno decimo",
 }
 _FRACTIONS = {
-    "en": "half=2 halves=2 third=3 thirds=3 quarter=4 quarters=4 fourth=4 fourths=4 fifth=5 fifths=5 sixth=6 sixths=6 "
+    "en": "half=2 halves=2 third=3 thirds=3 quarter=4 quarters=4 fourth=4 "
+    "fourths=4 fifth=5 fifths=5 sixth=6 sixths=6 "
     "eighth=8 eighths=8 tenth=10 tenths=10",
     "de": "halfte=2 halb=2 halbe=2 halben=2 drittel=3 viertel=4 funftel=5 sechstel=6 achtel=8 zehntel=10",
     "fr": "moitie=2 demi=2 demie=2 tiers=3 quart=4 quarts=4 cinquiemes=5 dixiemes=10",
     "es": "mitad=2 medio=2 media=2 tercio=3 tercios=3 cuartos=4 quintos=5 decimos=10",
 }
-_UNITS = (
-    "percent=% percentage=% pct=% pc=% prozent=% prozentpunkte=% pourcent=% porciento=%",
-    "dollar=dollar dollars=dollar usd=dollar bucks=dollar dolar=dollar dolares=dollar dollars=dollar",
-    "euro=euro euros=euro eur=euro pound=pound pounds=pound gbp=pound sterling=pound pfund=pound libras=pound",
-    "yen=yen jpy=yen yuan=yuan renminbi=yuan rmb=yuan cny=yuan ruble=ruble rubles=ruble rouble=ruble roubles=ruble",
-    "rupee=rupee rupees=rupee won=won franc=franc francs=franc franken=franc chf=franc peso=peso pesos=peso",
-    "cents=cent",
-    "second=second seconds=second sec=second secs=second sekunde=second sekunden=second seconde=second "
-    "secondes=second segundo=second segundos=second",
-    "minute=minute minutes=minute min=minute mins=minute minuten=minute minuto=minute minutos=minute",
-    "hour=hour hours=hour hr=hour hrs=hour stunde=hour stunden=hour heure=hour heures=hour hora=hour horas=hour",
-    "day=day days=day tag=day tage=day tagen=day jour=day jours=day dia=day dias=day",
-    "week=week weeks=week woche=week wochen=week semaine=week semaines=week semana=week semanas=week",
-    "month=month months=month monat=month monate=month monaten=month mois=month mes=month meses=month",
-    "year=year years=year yr=year yrs=year jahr=year jahre=year jahren=year annee=year annees=year ans=year "
-    "an=year ano=year anos=year",
-    "decade=decade decades=decade jahrzehnt=decade jahrzehnte=decade decennie=decade decennies=decade "
-    "decada=decade decadas=decade century=century centuries=century jahrhundert=century siecle=century "
-    "siecles=century siglo=century siglos=century",
-    "mile=mile miles=mile meile=mile meilen=mile milla=mile millas=mile km=km kms=km kilometer=km kilometers=km "
-    "kilometre=km kilometres=km kilometern=km kilometro=km kilometros=km meter=meter meters=meter metre=meter "
-    "metres=meter metro=meter metros=meter foot=foot feet=foot ft=foot inch=inch inches=inch yard=yard yards=yard "
-    "cm=cm mm=mm acre=acre acres=acre hectare=hectare hectares=hectare hektar=hectare",
-    "kg=kg kilogram=kg kilograms=kg kilo=kg kilos=kg kilogramm=kg gram=gram grams=gram gramm=gram ton=ton tons=ton "
-    "tonne=ton tonnes=ton tonnen=ton toneladas=ton ounce=ounce ounces=ounce",
-    "degree=degree degrees=degree grad=degree degres=degree grados=degree mph=mph kph=kph",
-    "barrel=barrel barrels=barrel gallon=gallon gallons=gallon liter=liter liters=liter litre=liter litres=liter",
-    "watt=watt watts=watt megawatt=mw megawatts=mw mw=mw gigawatt=gw gigawatts=gw gw=gw",
-)
+_UNITS = """
+percent=% percentage=% pct=% pc=% prozent=% prozentpunkte=% pourcent=% porciento=% dollar=dollar
+dollars=dollar usd=dollar bucks=dollar dolar=dollar dolares=dollar euro=euro euros=euro eur=euro
+pound=pound pounds=pound gbp=pound sterling=pound pfund=pound libras=pound yen=yen jpy=yen yuan=yuan
+renminbi=yuan rmb=yuan cny=yuan ruble=ruble rubles=ruble rouble=ruble roubles=ruble rupee=rupee
+rupees=rupee won=won franc=franc francs=franc franken=franc chf=franc peso=peso pesos=peso cents=cent
+second=second seconds=second sec=second secs=second sekunde=second sekunden=second seconde=second
+secondes=second segundo=second segundos=second minute=minute minutes=minute min=minute mins=minute
+minuten=minute minuto=minute minutos=minute hour=hour hours=hour hr=hour hrs=hour stunde=hour
+stunden=hour heure=hour heures=hour hora=hour horas=hour day=day days=day tag=day tage=day tagen=day
+jour=day jours=day dia=day dias=day week=week weeks=week woche=week wochen=week semaine=week
+semaines=week semana=week semanas=week month=month months=month monat=month monate=month monaten=month
+mois=month mes=month meses=month year=year years=year yr=year yrs=year jahr=year jahre=year jahren=year
+annee=year annees=year ans=year an=year ano=year anos=year decade=decade decades=decade jahrzehnt=decade
+jahrzehnte=decade decennie=decade decennies=decade decada=decade decadas=decade century=century
+centuries=century jahrhundert=century siecle=century siecles=century siglo=century siglos=century
+mile=mile miles=mile meile=mile meilen=mile milla=mile millas=mile km=km kms=km kilometer=km
+kilometers=km kilometre=km kilometres=km kilometern=km kilometro=km kilometros=km meter=meter
+meters=meter metre=meter metres=meter metro=meter metros=meter foot=foot feet=foot ft=foot inch=inch
+inches=inch yard=yard yards=yard cm=cm mm=mm acre=acre acres=acre hectare=hectare hectares=hectare
+hektar=hectare kg=kg kilogram=kg kilograms=kg kilo=kg kilos=kg kilogramm=kg gram=gram grams=gram
+gramm=gram ton=ton tons=ton tonne=ton tonnes=ton tonnen=ton toneladas=ton ounce=ounce ounces=ounce
+degree=degree degrees=degree grad=degree degres=degree grados=degree mph=mph kph=kph barrel=barrel
+barrels=barrel gallon=gallon gallons=gallon liter=liter liters=liter litre=liter litres=liter watt=watt
+watts=watt megawatt=mw megawatts=mw mw=mw gigawatt=gw gigawatts=gw gw=gw
+"""
 _UNIT_ONLY_IN = {
     "an": "fr",
     "ans": "fr",
@@ -115,7 +120,8 @@ _UNIT_ONLY_IN = {
     "ano": "es",
 }
 SYMBOLS = {
-    "%": "%", "％": "%", "٪": "%", "$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₹": "rupee", "₩": "won",
+    "%": "%", "％": "%", "٪": "%", "$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₹": "rupee",
+    "₩": "won",
     "₽": "ruble",
 }  # fmt: skip
 CJK_MAGNITUDES = {"千": 1e3, "万": 1e4, "萬": 1e4, "億": 1e8, "亿": 1e8, "兆": 1e12}
@@ -170,7 +176,7 @@ _HEDGES = {
 }
 _CONNECTORS = {"en": "and", "de": "und", "fr": "et", "es": "y"}
 _RANGE = {"en": "to and or", "de": "bis und oder", "fr": "a et ou", "es": "a y o"}
-_RATIO = {"en": "in of", "de": "von", "fr": "sur", "es": "de"}
+_RATIO = {"en": "in", "de": "von", "fr": "sur", "es": ""}
 RESPECTIVELY = frozenset(["respectively", "beziehungsweise", "respectivement", "respectivamente"])
 _INDEFINITE = {"en": "a an", "de": "ein eine einen einer", "fr": "un une", "es": "un una"}
 
@@ -221,7 +227,7 @@ def _numbers(code: str) -> dict[str, int]:
 
 
 def _units(code: str) -> dict[str, str]:
-    found = dict(item.split("=") for line in _UNITS for item in line.split())
+    found = dict(item.split("=") for item in _UNITS.split())
     return {word: unit for word, unit in found.items() if _UNIT_ONLY_IN.get(word, code) == code}
 
 

@@ -27,6 +27,7 @@ from service.facts import read_facts
         ("a dozen eggs", 12, None),
         ("half of the town", 0.5, None),
         ("two-thirds of the town", 2 / 3, None),
+        ("one in five voters", 0.2, None),
         ("3½ hours", 3.5, "hour"),
         ("a three-day visit", 3, "day"),
         ("the 3rd bridge", 3, "ordinal"),

@@ -7,17 +7,16 @@ from hypothesis import strategies as st
 from service.grounding import ArticleIndex, CheckedSentence
 from service.passages import find_paragraphs, find_sentences
 
-ARTICLE = """Harbour Minister Marta Ilves rejected a new bridge over the Tarn on Tuesday, saying it would cost $3.4 million.
-
-"We cannot build what we cannot keep," Ilves told reporters in Velmar.
-
-The Northern Ferry Association (NFA) had asked for 12 boats and 30 sailors. Its chairman, Joren Pask, said that 20 percent of all crossings failed in 2019.
-
-Oduya and Renn spoke for six and three hours, respectively, before the council voted on Oct. 14.
-
-U.S. President Dana Whitlow will visit the harbour in May. Officials expect about 2,100 guests.
-
-Nobody believes that the bridge will ever be built."""
+ARTICLE = (
+    "Harbour Minister Marta Ilves rejected a new bridge over the Tarn on Tuesday, saying it would cost "
+    "$3.4 million.\n\n"
+    '"We cannot build what we cannot keep," Ilves told reporters in Velmar.\n\n'
+    "The Northern Ferry Association (NFA) had asked for 12 boats and 30 sailors. "
+    "Its chairman, Joren Pask, said that 20 percent of all crossings failed in 2019.\n\n"
+    "Oduya and Renn spoke for six and three hours, respectively, before the council voted on Oct. 14.\n\n"
+    "U.S. President Dana Whitlow will visit the harbour in May. Officials expect about 2,100 guests.\n\n"
+    "Nobody believes that the bridge will ever be built."
+)
 
 
 def index_of(text: str, *, language: str = "en", title: str | None = None) -> ArticleIndex:
@@ -159,7 +158,7 @@ def test_the_title_confirms_facts_but_is_no_evidence() -> None:
     [
         (
             "de",
-            "Außenminister Ilves lehnte die Brücke über den Tarn am Dienstag ab, sie koste 3,4 Millionen Dollar.",
+            "Außenminister Ilves lehnte die Brücke am Dienstag ab, sie koste 3,4 Millionen Dollar.",
         ),
         ("fr", "Le président américain Dana Whitlow viendra en mai."),
         ("es", "Joren Pask dijo que el 20 por ciento falló en 2019."),
