@@ -7,10 +7,11 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, delete, get, post
+from litestar.di import NamedDependency
 from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Body, Parameter
+from litestar.params import Body, HeaderParameter, PathParameter
 from litestar.status_codes import HTTP_200_OK
 
 from service import reading
@@ -22,7 +23,7 @@ from service.models import FoundQuotes, Health, QuotesRequest, Summary, SummaryR
 from service.prompts import PromptInfo
 from service.summarizer import Article, Options
 
-_SummaryId = Annotated[str, Parameter(max_length=200, description="A summary's `id`")]
+_SummaryId = Annotated[str, PathParameter(max_length=200, description="A summary's `id`")]
 
 
 @post(
@@ -37,11 +38,11 @@ _SummaryId = Annotated[str, Parameter(max_length=200, description="A summary's `
 )
 async def create_summary(
     data: Annotated[SummaryRequest, Body(examples=ARTICLE_EXAMPLES)],
-    assembly: Assembly,
+    assembly: NamedDependency[Assembly],
     cache_control: Annotated[
         str | None,
-        Parameter(
-            header="Cache-Control",
+        HeaderParameter(
+            name="Cache-Control",
             description="`no-cache`: do it again. `no-store`: keep nothing. `only-if-cached`: do not make it",
         ),
     ] = None,
@@ -81,8 +82,8 @@ async def create_summary(
 )
 async def get_summary(
     summary_id: _SummaryId,
-    assembly: Assembly,
-    if_none_match: Annotated[str | None, Parameter(header="If-None-Match")] = None,
+    assembly: NamedDependency[Assembly],
+    if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
 ) -> Response[Summary]:
     """A summary that was made before, by its id."""
     body = await assembly.summarizer.find(summary_id)
@@ -101,7 +102,7 @@ async def get_summary(
     summary="Remove a summary",
     responses=problems(404),
 )
-async def delete_summary(summary_id: _SummaryId, assembly: Assembly) -> None:
+async def delete_summary(summary_id: _SummaryId, assembly: NamedDependency[Assembly]) -> None:
     """Remove a summary, and what the model answered on the way to it."""
     if not await assembly.summarizer.forget(summary_id):
         raise NotFoundException("there is no summary of this id, or it is no longer kept")
@@ -127,7 +128,7 @@ async def find_quotes(data: Annotated[QuotesRequest, Body(examples=ARTICLE_EXAMP
 
 
 @get("/v1/prompts", tags=["prompts"], summary="List the prompts")
-async def list_prompts(assembly: Assembly) -> tuple[PromptInfo, ...]:
+async def list_prompts(assembly: NamedDependency[Assembly]) -> tuple[PromptInfo, ...]:
     """The prompt templates with their versions, labels and digests."""
     return assembly.prompts.list()
 
@@ -139,7 +140,7 @@ async def healthz() -> Health:
 
 
 @get("/readyz", tags=["health"], summary="Is the service ready?")
-async def readyz(assembly: Assembly) -> Response[Health]:
+async def readyz(assembly: NamedDependency[Assembly]) -> Response[Health]:
     """200 when the model would answer, else 503; `problems` tells what does less than it should."""
     found = assembly.problems()
     if not assembly.ready:
