@@ -7,7 +7,7 @@ import functools
 import gcld3  # type: ignore[import-untyped]
 
 # The detector reads this many bytes at most, and cannot tell on fewer.
-_SAMPLE_LENGTH = 2_000
+_SAMPLE_LENGTH = 1_000
 _SAMPLE_BYTES = 6_000
 _MIN_LETTERS = 20
 

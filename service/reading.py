@@ -61,7 +61,7 @@ def read(text: str) -> Reading:
     quotations = find_quotations(text, paragraphs)
     instructions = find_instructions(text, paragraphs)
     names = NameIndex(text)
-    speakers = attribute(text, quotations, paragraphs)
+    speakers = attribute(text, quotations, paragraphs, names)
     return Reading(
         text=text,
         language=detect_language(text),
