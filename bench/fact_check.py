@@ -3,8 +3,8 @@
     python bench/fact_check.py ARTICLES.jsonl [--part develop|held|all] [--seed N] [--show KIND]
 
 Reads articles (`{"id", "text", "quotes": [{"source"}]}` a line), takes their sentences, replaces one number,
-date or name by another plausible one, and counts what `ArticleIndex.check` flags. What is replaced is found by
-plain patterns that know nothing of the checker. Articles are split by a hash of their id: 60% to develop on,
+date or name by another plausible one, and counts what `ArticleIndex.check` flags. What is replaced is found
+by plain patterns that know nothing of the checker. Articles are split by a hash of their id: 60% to develop on,
 40% held back.
 """
 

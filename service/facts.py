@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from functools import cached_property
+from typing import TypeAlias
 
 from service.dates import DateMention, find_dates
 from service.entities import Name, find_names
 from service.models import FindingKind
 from service.numbers import Number, find_numbers
 from service.vocabulary import DATE, NAME, NUMBER, roles_of, vocabulary_of
-from service.words import Tokens, stem, tokenize
+from service.words import stem, tokenize
 
 Fact: TypeAlias = Number | DateMention | Name
 
 
-class FactSheet(NamedTuple):
-    """The tokens of a sentence, their stems, and its facts in order."""
+class FactSheet:
+    """The tokens of a sentence and its facts in order; names and stems are read when they are asked for."""
 
-    tokens: Tokens
-    stems: list[str]
-    dates: list[DateMention]
-    numbers: list[Number]
-    names: list[Name]
+    def __init__(self, text: str, language: str) -> None:
+        vocabulary = vocabulary_of(language)
+        self._text = text
+        self.tokens = tokenize(text)
+        self._roles = [roles_of(form, language) for form in self.tokens.forms]
+        self._taken = [False] * len(self._roles)
+        self.dates = find_dates(text, self.tokens, vocabulary, self._candidates(DATE))
+        _mark(self._taken, self.dates)
+        self.numbers = find_numbers(text, self.tokens, vocabulary, self._candidates(NUMBER), self._taken)
+        _mark(self._taken, self.numbers)
+
+    def _candidates(self, wanted: int) -> list[int]:
+        return [i for i, role in enumerate(self._roles) if role & wanted]
+
+    @cached_property
+    def names(self) -> list[Name]:
+        """The names, which no number or date is a part of."""
+        return find_names(self._text, self.tokens, self._candidates(NAME), self._taken)
+
+    @cached_property
+    def stems(self) -> list[str]:
+        """The stem of every token."""
+        return [stem(form) for form in self.tokens.forms]
 
     @property
     def facts(self) -> list[Fact]:
@@ -31,18 +50,7 @@ class FactSheet(NamedTuple):
 
 def read_facts(text: str, language: str = "en") -> FactSheet:
     """The facts of `text`; offsets are within it."""
-    vocabulary = vocabulary_of(language)
-    tokens = tokenize(text)
-    roles = [roles_of(form, language) for form in tokens.forms]
-    taken = [False] * len(roles)
-    dates = find_dates(text, tokens, vocabulary, [i for i, role in enumerate(roles) if role & DATE])
-    _mark(taken, dates)
-    numbers = find_numbers(
-        text, tokens, vocabulary, [i for i, role in enumerate(roles) if role & NUMBER], taken
-    )
-    _mark(taken, numbers)
-    names = find_names(text, tokens, [i for i, role in enumerate(roles) if role & NAME], taken)
-    return FactSheet(tokens, [stem(form) for form in tokens.forms], dates, numbers, names)
+    return FactSheet(text, language)
 
 
 def _mark(taken: list[bool], facts: list[DateMention] | list[Number]) -> None:

@@ -115,6 +115,7 @@ def stem(form: str) -> str:
     return word[:6]
 
 
+@lru_cache(maxsize=1 << 15)
 def script_of(form: str) -> str:
     """The script of the first letter, as Unicode names it, such as `LATIN`."""
     return unicodedata.name(form[0], "").partition(" ")[0]
