@@ -4,8 +4,8 @@
 
 Reads articles (`{"id", "text", "quotes": [{"source"}]}` a line), takes their sentences, replaces one number,
 date or name by another plausible one, and counts what `ArticleIndex.check` flags. What is replaced is found
-by plain patterns that know nothing of the checker. Articles are split by a hash of their id: 60% to develop on,
-40% held back.
+by plain patterns that know nothing of the checker. Articles are split by a hash of their id: 60% to develop
+on, 40% held back.
 """
 
 from __future__ import annotations
