@@ -17,6 +17,7 @@ from litestar.status_codes import HTTP_200_OK
 from service import reading
 from service.api.bodies import ArticleRequest
 from service.api.caching import cache_status, entity_tag, matches, read_policy
+from service.api.departures import unless_gone
 from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, ArticleOperation, problems
 from service.assembly import Assembly
 from service.models import FoundQuotes, Health, QuotesRequest, Summary, SummaryRequest
@@ -37,6 +38,7 @@ _SummaryId = Annotated[str, PathParameter(max_length=200, description="A summary
     | problems(400, 413, 415, 422, 502, 503, 504),
 )
 async def create_summary(
+    request: ArticleRequest,
     data: Annotated[SummaryRequest, Body(examples=ARTICLE_EXAMPLES)],
     assembly: NamedDependency[Assembly],
     cache_control: Annotated[
@@ -62,7 +64,7 @@ async def create_summary(
     )
     policy = read_policy(cache_control)
     article = Article(text=data.text, title=data.title or "")
-    outcome = await assembly.summarizer.summarize(article, options, policy)
+    outcome = await unless_gone(request, assembly.summarizer.summarize(article, options, policy))
     body = _with_own_data(outcome.body, data)
     headers = {
         "Cache-Status": cache_status(outcome, policy),

@@ -1,0 +1,40 @@
+"""Callers who go away before they have their answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from litestar import Request
+from litestar.exceptions import HTTPException
+
+T = TypeVar("T")
+
+# What proxies log for a client that closed the connection; nobody receives it.
+_CLIENT_CLOSED_REQUEST = 499
+
+
+async def unless_gone(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which is cancelled when the caller closes the connection.
+
+    The request's body must have been read: what is received after it is the end of the connection.
+
+    Raises:
+        HTTPException: the caller has gone.
+    """
+    working = asyncio.create_task(work)
+    watching = asyncio.create_task(_wait_until_gone(request))
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise HTTPException("the caller has gone", status_code=_CLIENT_CLOSED_REQUEST)
+        return working.result()
+    finally:
+        watching.cancel()
+        working.cancel()
+
+
+async def _wait_until_gone(request: Request[Any, Any, Any]) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
