@@ -160,7 +160,7 @@ und under une unlike unos unter until up updated upon us usted vendredi vers ver
 vor voters vous was watch we we're wed wednesday well wenn wer were what what's when where whether which
 while who whom whose why wie will wir with within without witnesses wo would während y yes yesterday yet yo
 you you're your zum zur zwischen über republicans democrats americans europeans conservatives liberals
-photos getty
+photos getty former late billionaire millionaire incumbent presumptive fellow longtime veteran retired acting
 """
 )
 # Titles and offices: stand before a name and are not part of it.
@@ -181,6 +181,8 @@ correspondent producer chef founder co-founder executive vice-chairman undersecr
 supreme
 """
 )
+# One who has such a role may be called "the Utah Republican"; that is no name.
+PARTIES = _words("conservative democrat democratic independent liberal libertarian republican")
 MALE_ROLES = _words(
     """
 actor brother chairman congressman councilman don father herr lord monsieur mr señor sir spokesman sr

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from service.lexicon import (
@@ -17,6 +18,7 @@ from service.lexicon import (
     MALE_NAMES,
     MALE_ROLES,
     ORGANIZATION,
+    PARTIES,
     ROLE_ENDINGS,
     ROLES,
 )
@@ -31,9 +33,10 @@ _ABBREVIATED = (
     r"(?:\.(?:(?<=\b[A-Z]\.)(?:[A-Z]\.)*+|(?<=\b(?:Mr|Ms|Mx|Dr|St|Ft|Lt|Jr|Sr)\.)"
     r"|(?<=\b(?:Mrs|Rep|Sen|Gov|Gen|Col|Maj|Sgt|Rev|Hon|Adm)\.)|(?<=\b(?:Reps|Sens|Capt|Prof|Atty|Cmdr)\.)))?+"
 )
-_REST = rf"\w*+(?:(?:-|['’](?!s\b))\w++)*+{_ABBREVIATED}"
+_LETTERS = r"[\w\u0300-\u036f]"
+_REST = rf"{_LETTERS}*+(?:(?:-|['’](?!s\b)){_LETTERS}++)*+{_ABBREVIATED}"
 _PARTICLE = (
-    r"(?:(?:de|la|le|los|las|del|della|der|den|van|von|zu|bin|ibn|al|el|di|da|dos|du|ben|abu|ter|ten)"
+    r"(?:(?:(?:van|von)(?:[ \xa0]de[rnm])?|de|la|le|los|las|del|della|zu|bin|ibn|al|el|di|da|dos|du|ben|abu|ter|ten)"
     r"[ \xa0]){0,2}"
 )
 _RUN = re.compile(rf"{_FIRST}(?<!\w\w){_REST}(?:[ \xa0]{_PARTICLE}{_FIRST}{_REST})*+")
@@ -43,9 +46,19 @@ _DATELINE = re.compile(r"(?:, [\w.]{2,12})?(?: \([\w ]{2,20}\))?[ ]?(?:[—–]|
 _JOINT = re.compile(r"[ \xa0](?:of|for)(?:[ \xa0]the)?[ \xa0]")
 # In German every noun is capitalized: one that follows an article is no name.
 _GERMAN_ARTICLE = re.compile(
-    r"\b(?:der|die|das|den|dem|des|ein|eine|einen|einem|einer|im|am|zum|zur|vom|keine?|seine?|ihre?)[ \xa0]$"
+    r"\b(?:der|die|das|den|dem|des|ein|eine|einen|einem|einer|im|am|zum|zur|vom|keine?|seine?|ihre?)[ \xa0]$",
+    re.IGNORECASE,
 )
+# A line whose every word is capitalized but for these is a headline: its runs of capitals are no names.
+_HEADLINE_SMALL = frozenset(
+    "a an and are as at but by for from if in into is it its nor not of off on or over per than the to up via vs "
+    "vs. with".split()
+)
+_HEADLINE_WORD = re.compile(r"[^\W\d_][\w’'.-]*")
+_MAX_HEADLINE = 200
+_IN = (" in ", " im ", " near ")
 _PORTFOLIOS = ("Secretary of ", "Minister of ")
+GIVEN_NAMES = MALE_NAMES | FEMALE_NAMES
 _GENERATIONS = frozenset(("jr", "sr", "ii", "iii"))
 _GERMAN_WORDS = (" und ", " der ", " die ", " das ", " ist ", " nicht ")
 _STRIP = "'’\"“”.,;:()[]"
@@ -54,7 +67,8 @@ _STRIP = "'’\"“”.,;:()[]"
 class Mention(NamedTuple):
     """One place where a name stands, `text[start:end]`, without titles; `role` is the last title before it.
 
-    `words` are its words in lower case; `initial` tells that its one word stands where any is capitalized.
+    `words` are its words in lower case; `initial` tells that its one word stands where any is capitalized,
+    `place` that it stands where a place does.
     """
 
     start: int
@@ -63,6 +77,7 @@ class Mention(NamedTuple):
     role: str = ""
     initial: bool = False
     organization: bool = False
+    place: bool = False
 
 
 class Entity:
@@ -71,24 +86,31 @@ class Entity:
     `known` is False for a single word that stands only where any word is capitalized.
     """
 
-    __slots__ = ("first", "gender", "known", "organization", "person", "roles")
+    __slots__ = ("first", "gender", "known", "organization", "person", "placed", "roles")
 
     def __init__(self, first: Mention) -> None:
         self.first = first
         self.organization = first.organization
         self.known = len(first.words) > 1
         self.person = False
+        self.placed = 0
         self.gender = "" if self.organization else _gender(first.words[0], MALE_NAMES, FEMALE_NAMES)
         self.roles: set[str] = set()
 
     def add(self, mention: Mention) -> None:
         """Learn from a further mention."""
         self.known = self.known or not mention.initial
+        self.placed += 1 if mention.place else -1
         if mention.role:
             self.known = True
             self.person = not self.organization
             self.roles.add(mention.role)
             self.gender = self.gender or _gender(mention.role, MALE_ROLES, FEMALE_ROLES)
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether the name can be that of a speaker where no verb of saying stands next to it."""
+        return self.known and (self.placed < 0 or self.person or len(self.first.words) > 1)
 
 
 def _gender(word: str, male: frozenset[str], female: frozenset[str]) -> str:
@@ -119,11 +141,19 @@ class NameIndex:
         self.mentions: list[Mention] = []
         # Every noun of a German text is capitalized; one behind an article is not taken for a name.
         self._german = sum(word in text for word in _GERMAN_WORDS) > 1
+        headlines = _headlines(text)
+        in_headlines: list[re.Match[str]] = []
         for match in _RUN.finditer(text):
-            if match.group()[0].isupper():
+            if not match.group()[0].isupper():
+                continue
+            while headlines and headlines[0][1] <= match.start():
+                del headlines[0]
+            if headlines and headlines[0][0] <= match.start():
+                in_headlines.append(match)
+            else:
                 self._add(match.start(), match.group())
+        self._entity_of = self._group(in_headlines)
         self._starts = [m.start for m in self.mentions]
-        self._entity_of = self._group()
 
     def between(self, start: int, end: int) -> range:
         """Indices of the mentions that lie in `text[start:end]`."""
@@ -154,6 +184,8 @@ class NameIndex:
             high -= 1
         if low == high:
             return
+        if high - low > 1 and words[high - 1] in PARTIES:
+            return
         role = ""
         # In "Secretary of State Nora Lund" the portfolio belongs to the office.
         if high - low > 1 and self.text.endswith(_PORTFOLIOS, max(0, offset - 14), offset):
@@ -161,6 +193,8 @@ class NameIndex:
         title = _last_title(words, low, high)
         if title >= 0:
             role, low = words[title], title + 1
+        elif self._german and high - low > 1 and self._follows_article(offset, run, low):
+            low += 1
         organization = not ORGANIZATION.isdisjoint(words[low:high])
         start = offset + len(run) - len(run.split(None, low)[low]) if low else offset
         end = offset + len(run.rsplit(None, len(words) - high)[0] if high < len(words) else run)
@@ -169,8 +203,13 @@ class NameIndex:
             organization = end - start < 6 and self.text[start:end].isupper()
         if not self._stands_alone(start, end, words[low] if single else ""):
             return
-        initial = single and not role and self._is_initial(start)
-        self._append(Mention(start, end, tuple(words[low:high]), role, initial, organization))
+        initial = single and not role and (self._german or self._is_initial(start))
+        place = single and self.text.endswith(_IN, 0, start)
+        self._append(Mention(start, end, tuple(words[low:high]), role, initial, organization, place))
+
+    def _follows_article(self, offset: int, run: str, low: int) -> bool:
+        start = offset + len(run) - len(run.split(None, low)[low]) if low else offset
+        return _GERMAN_ARTICLE.search(self.text, max(0, start - 9), start) is not None
 
     def _stands_alone(self, start: int, end: int, word: str) -> bool:
         """Whether a run is a name: no dateline or party; a single `word` no role or German noun."""
@@ -203,7 +242,7 @@ class NameIndex:
             and _JOINT.fullmatch(self.text, before.end, start) is not None
         )
 
-    def _group(self) -> list[Entity]:
+    def _group(self, in_headlines: Sequence[re.Match[str]]) -> list[Entity]:
         full: dict[tuple[str, ...], Entity] = {}
         by_last: dict[str, Entity] = {}
         by_first: dict[str, Entity] = {}
@@ -215,6 +254,7 @@ class NameIndex:
             if not entity.organization:
                 by_last.setdefault(key[-2] if key[-1] in _GENERATIONS else key[-1], entity)
                 by_first.setdefault(key[0], entity)
+        self._unite(full, by_last)
         found: list[Entity] = []
         for mention in self.mentions:
             key = mention.words
@@ -225,7 +265,60 @@ class NameIndex:
                 one.person = True
             one.add(mention)
             found.append(one)
-        return found
+        if not in_headlines:
+            return found
+        known = full | {(word,): entity for word, entity in (by_first | by_last).items() if entity.known}
+        pairs = list(zip(self.mentions, found, strict=True))
+        pairs += [pair for run in in_headlines for pair in _known_names(run, known)]
+        pairs.sort(key=lambda pair: pair[0].start)
+        self.mentions = [mention for mention, _ in pairs]
+        return [entity for _, entity in pairs]
+
+    def _unite(self, full: dict[tuple[str, ...], Entity], by_last: dict[str, Entity]) -> None:
+        """Make one of a name and the same with a word before it: a first name, or a sentence's first word."""
+        for key, long in list(full.items()):
+            short = full.get(key[-2:])
+            if len(key) < 3 or short is None or long.organization:
+                continue
+            extra = key[0] not in GIVEN_NAMES and self._is_initial(long.first.start)
+            full[key] = full[key[-2:]] = one = short if extra else long
+            if by_last.get(key[-1]) in (long, short):
+                by_last[key[-1]] = one
+
+
+def _headlines(text: str) -> list[tuple[int, int]]:
+    """The lines in Title Case that other text follows."""
+    found = []
+    start = 0
+    end = text.find("\n")
+    while end >= 0:
+        if 20 < end - start < _MAX_HEADLINE:
+            words = _HEADLINE_WORD.findall(text, start, end)
+            small = [word for word in words if word[0].islower()]
+            if len(words) - len(small) > 3 and _HEADLINE_SMALL.issuperset(small):
+                found.append((start, end))
+        start = end + 1
+        end = text.find("\n", start)
+    return found
+
+
+def _known_names(run: re.Match[str], known: dict[tuple[str, ...], Entity]) -> list[tuple[Mention, Entity]]:
+    """The names in capitals of a headline that stand in the text below it as well."""
+    parts = list(re.finditer(r"\S+", run.group()))
+    words = [part.group().lower().replace(".", "") for part in parts]
+    found = []
+    i = 0
+    while i < len(parts):
+        for j in range(min(len(parts), i + 4), i, -1):
+            entity = known.get(tuple(words[i:j]))
+            if entity is not None:
+                start, end = run.start() + parts[i].start(), run.start() + parts[j - 1].end()
+                mention = Mention(start, end, tuple(words[i:j]), organization=entity.organization)
+                found.append((mention, entity))
+                i = j - 1
+                break
+        i += 1
+    return found
 
 
 def resolve_name(index: NameIndex, name: str) -> Speaker | None:
