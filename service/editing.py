@@ -88,15 +88,24 @@ def check(sentences: Iterable[DraftSentence], index: ArticleIndex | None, langua
     for s in sentences:
         if index is None:
             spans = [Span(start=p.start, end=p.end) for p in s.passages]
-            checked.append(Sentence(text=s.text, support="unchecked", evidence=spans, unsupported=[]))
+            checked.append(
+                Sentence(
+                    text=s.text,
+                    support="unchecked",
+                    evidence=spans,
+                    unsupported=[],
+                    not_checked=["wording", "facts"],
+                )
+            )
             continue
         found = index.check(s.text, language=language, hints=s.passages)
         checked.append(
             Sentence(
                 text=s.text,
                 support=found.support,
-                evidence=list(found.evidence),
-                unsupported=list(found.unsupported),
+                evidence=found.evidence,
+                unsupported=found.unsupported,
+                not_checked=found.not_checked,
             )
         )
     return checked

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from service.evidence import SentenceIndex
 from service.facts import Fact, kind_of, read_facts
 from service.lookup import UNCHECKED, FactIndex, Located
-from service.models import Finding, Span, Support
+from service.models import Finding, NotChecked, Span, Support
 from service.passages import Passage
 from service.slots import Rivals, is_crossed
 from service.words import TYPOGRAPHY, stems_of
@@ -38,7 +38,7 @@ class CheckedSentence(NamedTuple):
     support: Support
     evidence: list[Span]
     unsupported: list[Finding]
-    not_checked: list[str]
+    not_checked: list[NotChecked]
 
 
 class ArticleIndex:
@@ -79,14 +79,21 @@ class ArticleIndex:
         ]
         evidence = [self._span(i) for i in chosen if i < len(self.sentences)]
         unread = not all(self._facts.can_read(form) for form in sheet.tokens.forms)
-        not_checked = ["wording", "names"] if unread or len(located) < len(looked_up) else ["wording"]
+        not_checked: list[NotChecked] = ["wording"]
+        if unread or len(located) < len(looked_up):
+            not_checked.append("names")
         return CheckedSentence(_support(located, findings, evidence), evidence, findings, not_checked)
 
     def _verbatim(self, sentence: str) -> list[int]:
-        """The sentences of the article that `sentence` repeats word for word, whole ones only."""
-        wanted = normalize(sentence).rstrip(_STOPS)
-        if not wanted:
-            return []
+        """The sentences of the article that `sentence` repeats word for word, whole ones only.
+
+        One that ends alike goes before one that ends in another mark ("No!" and "No.").
+        """
+        normal = normalize(sentence)
+        wanted = normal.rstrip(_STOPS)
+        return (self._repeated(normal) or self._repeated(wanted)) if wanted else []
+
+    def _repeated(self, wanted: str) -> list[int]:
         for first, start in enumerate(self._starts[:-1]):
             if not self._whole.startswith(wanted, start):
                 continue

@@ -20,6 +20,7 @@ RevisionReason: TypeAlias = Literal["unsupported", "repeated", "over_limit", "wr
 RejectionReason: TypeAlias = Literal["unknown_id", "not_in_article", "repeated", "over_limit"]
 Attribution: TypeAlias = Literal["agreed", "code_only", "model_only", "conflict", "none"]
 FindingKind: TypeAlias = Literal["number", "date", "name"]
+NotChecked: TypeAlias = Literal["wording", "names", "facts"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
 MetadataValue: TypeAlias = str | int | float | bool | None
 
@@ -87,7 +88,11 @@ class Finding(Struct, frozen=True, kw_only=True):
     kind: FindingKind
     reason: Annotated[
         str,
-        Meta(description="Stable code: `not_in_article`, or how it differs, such as `other_unit`"),
+        Meta(
+            description="Stable code. `not_in_article`. `other_unit`, `other_noun`: there with another unit "
+            "or thing counted. `other_name`, `other_number`, `other_date`: the article has another one there. "
+            " `elsewhere`: in the article, but far from what the sentence rests on"
+        ),
     ]
 
 
@@ -106,6 +111,13 @@ class Sentence(Struct, frozen=True, kw_only=True):
     ]
     evidence: Annotated[list[Span], Meta(description="Passages of the article that it rests on, best first")]
     unsupported: list[Finding]
+    not_checked: Annotated[
+        list[NotChecked],
+        Meta(
+            description="`wording`: what the sentence claims beyond its numbers, dates and names. "
+            "`names`: in its script, names cannot be told from other words. `facts`: nothing was looked up"
+        ),
+    ]
 
 
 class Revision(Struct, frozen=True, kw_only=True):

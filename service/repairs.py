@@ -16,10 +16,12 @@ from service.run import Progress, Run
 _MOST_PASSAGES = 12
 _REASONS = {
     "not_in_article": "is not in the article",
-    "other_name": "is in the article, but not with this name",
-    "other_number": "is in the article, but not here",
-    "other_date": "is in the article, but not here",
+    "other_name": "is in the article, but the passage has another name here",
+    "other_number": "is in the article, but the passage has another number here",
+    "other_date": "is in the article, but the passage has another date here",
     "other_unit": "is in the article, but with another unit",
+    "other_noun": "is in the article, but counts something else",
+    "elsewhere": "is in the article, but not with the rest of this sentence",
 }
 
 

@@ -87,6 +87,7 @@ SUMMARY_EXAMPLES = [
                     "support": "facts_found",
                     "evidence": [{"start": 13, "end": 93}],
                     "unsupported": [],
+                    "not_checked": ["wording"],
                 }
             ],
             "key_quotes": [
