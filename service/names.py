@@ -56,6 +56,7 @@ _HEADLINE_SMALL = frozenset(
 )
 _HEADLINE_WORD = re.compile(r"[^\W\d_][\w’'.-]*")
 _MAX_HEADLINE = 200
+_LATELY = 3000
 _IN = (" in ", " im ", " near ")
 _PORTFOLIOS = ("Secretary of ", "Minister of ")
 GIVEN_NAMES = MALE_NAMES | FEMALE_NAMES
@@ -131,6 +132,38 @@ def _last_title(words: list[str], low: int, high: int) -> int:
     if words[high - 1] in ORGANIZATION:
         return -1
     return next((i for i in range(high - 2, low - 1, -1) if is_role(words[i])), -1)
+
+
+class _Namesakes:
+    """The persons of one last name, and which of them it means where it stands alone."""
+
+    __slots__ = ("_count", "_last")
+
+    def __init__(self) -> None:
+        self._count: dict[Entity, int] = {}
+        self._last: dict[Entity, int] = {}
+
+    @property
+    def first(self) -> Entity:
+        return next(iter(self._count))
+
+    def add(self, entity: Entity) -> None:
+        self._count.setdefault(entity, 0)
+
+    def replace(self, old: Entity, new: Entity) -> None:
+        self._count = {(new if entity is old else entity): 0 for entity in self._count}
+
+    def mentioned(self, entity: Entity, at: int) -> None:
+        if entity in self._count:
+            self._count[entity] += 1
+            self._last[entity] = at
+
+    def at(self, start: int) -> Entity:
+        """The one mentioned most of those lately mentioned before `start`."""
+        if len(self._count) == 1:
+            return self.first
+        recent = [e for e in self._count if e in self._last and start - self._last[e] < _LATELY]
+        return max(recent, key=self._count.__getitem__, default=self.first)
 
 
 class NameIndex:
@@ -244,7 +277,7 @@ class NameIndex:
 
     def _group(self, in_headlines: Sequence[re.Match[str]]) -> list[Entity]:
         full: dict[tuple[str, ...], Entity] = {}
-        by_last: dict[str, Entity] = {}
+        by_last: dict[str, _Namesakes] = {}
         by_first: dict[str, Entity] = {}
         for mention in self.mentions:
             key = mention.words
@@ -252,29 +285,36 @@ class NameIndex:
                 continue
             full[key] = entity = Entity(mention)
             if not entity.organization:
-                by_last.setdefault(key[-2] if key[-1] in _GENERATIONS else key[-1], entity)
+                last = key[-2] if key[-1] in _GENERATIONS and len(key) > 2 else key[-1]
+                by_last.setdefault(last, _Namesakes()).add(entity)
                 by_first.setdefault(key[0], entity)
         self._unite(full, by_last)
         found: list[Entity] = []
         for mention in self.mentions:
             key = mention.words
-            one = full.get(key) or by_last.get(key[0]) or by_first.get(key[0])
+            one = full.get(key)
+            if one is None and key[0] in by_last:
+                one = by_last[key[0]].at(mention.start)
+            one = one or by_first.get(key[0])
             if one is None:
                 one = by_first[key[0]] = Entity(mention)
             elif len(key) == 1 and len(one.first.words) > 1:
                 one.person = True
             one.add(mention)
             found.append(one)
+            if key[-1] in by_last:
+                by_last[key[-1]].mentioned(one, mention.start)
         if not in_headlines:
             return found
-        known = full | {(word,): entity for word, entity in (by_first | by_last).items() if entity.known}
+        known = full | {(word,): entity for word, entity in by_first.items() if entity.known}
+        known |= {(word,): namesakes.first for word, namesakes in by_last.items()}
         pairs = list(zip(self.mentions, found, strict=True))
         pairs += [pair for run in in_headlines for pair in _known_names(run, known)]
         pairs.sort(key=lambda pair: pair[0].start)
         self.mentions = [mention for mention, _ in pairs]
         return [entity for _, entity in pairs]
 
-    def _unite(self, full: dict[tuple[str, ...], Entity], by_last: dict[str, Entity]) -> None:
+    def _unite(self, full: dict[tuple[str, ...], Entity], by_last: dict[str, _Namesakes]) -> None:
         """Make one of a name and the same with a word before it: a first name, or a sentence's first word."""
         for key, long in list(full.items()):
             short = full.get(key[-2:])
@@ -282,8 +322,8 @@ class NameIndex:
                 continue
             extra = key[0] not in GIVEN_NAMES and self._is_initial(long.first.start)
             full[key] = full[key[-2:]] = one = short if extra else long
-            if by_last.get(key[-1]) in (long, short):
-                by_last[key[-1]] = one
+            if key[-1] in by_last:
+                by_last[key[-1]].replace(long if extra else short, one)
 
 
 def _headlines(text: str) -> list[tuple[int, int]]:
