@@ -94,15 +94,16 @@ class Assembly:
         return Limited(Retrying(upstream, settings.llm_attempts), settings.llm_concurrency)
 
     async def __aenter__(self) -> Self:
-        stack = self._stack
-        stack.push_async_callback(self._store.aclose)
-        stack.push_async_callback(self._llm.aclose)
-        if self._local is not None:
-            await self._local.start()
-            stack.push_async_callback(self._local.stop)
-        stack.push_async_callback(self.summarizer.aclose)
-        for model in self._models:
-            await asyncio.to_thread(get_encoding, self._catalogue.find(model).encoding)
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._store.aclose)
+            stack.push_async_callback(self._llm.aclose)
+            if self._local is not None:
+                stack.push_async_callback(self._local.stop)
+                await self._local.start()
+            stack.push_async_callback(self.summarizer.aclose)
+            for encoding in {self._catalogue.find(model).encoding for model in self._models}:
+                await asyncio.to_thread(get_encoding, encoding)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
