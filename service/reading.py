@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from service.extractive import rank_passages
 from service.intrusions import find_instructions
@@ -15,6 +16,8 @@ from service.names import NameIndex
 from service.passages import Passage, find_paragraphs, find_sentences
 from service.quotes import Quotation, find_quotations
 from service.speakers import attribute
+
+_Span = TypeVar("_Span", Passage, Quotation)
 
 _QUOTABLE_ROLES = frozenset({"speech", "fragment"})
 _FEWEST_WORDS = 4
@@ -42,7 +45,7 @@ class Reading:
         """What may be shown as a key quote: quotations of some length; sentences where there is none."""
         quoted = [
             Candidate(self.text[q.start : q.end], q.start, q.end, q.outer_start, "quotation")
-            for q in self.quotations
+            for q in _outside(self.instructions, self.quotations)
             if q.role in _QUOTABLE_ROLES and q.depth == 0 and _says_enough(self.text[q.start : q.end])
         ]
         if quoted:
@@ -74,10 +77,11 @@ def read(text: str) -> Reading:
     )
 
 
-def _outside(instructions: Sequence[Passage], sentences: list[Passage]) -> list[Passage]:
+def _outside(instructions: Sequence[Passage], spans: Sequence[_Span]) -> Sequence[_Span]:
+    """Those of `spans` that share nothing with `instructions`."""
     if not instructions:
-        return sentences
-    return [s for s in sentences if not any(s.start < i.end and i.start < s.end for i in instructions)]
+        return spans
+    return [s for s in spans if not any(s.start < i.end and i.start < s.end for i in instructions)]
 
 
 def find_quotes(text: str) -> FoundQuotes:
