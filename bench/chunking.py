@@ -8,6 +8,7 @@ The text is made up from a seed, or taken from the `text` fields of a JSON Lines
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 import statistics
@@ -25,7 +26,7 @@ from service.passages import find_paragraphs, find_sentences
 from service.tokens import count_tokens, get_encoding
 
 SIZE = 1_000_000
-BUDGETS = (600, 1_500, 3_000)
+BUDGETS = (300, 600, 1_500, 3_000, 6_000)
 TRIALS = 400
 ROUNDS = 9
 SYLLABLES = re.findall("..[a-z]?", "bacodenferbolhinjaskerlunmornelpraquoristentulvorwenyarzim")
@@ -100,11 +101,11 @@ def measure_edits(source: Iterator[str], encoding: tiktoken.Encoding) -> None:
     for budget in BUDGETS:
         rng = random.Random(budget)
         changed: Counter[int] = Counter()
-        counts = []
+        counts, ratios = [], []
         for _ in range(TRIALS):
             article: list[str] = []
             tokens = 0
-            while tokens < 7.4 * budget:
+            while tokens < 6.1 * budget:
                 article.append(next(source))
                 tokens += count_tokens(article[-1], encoding) + 1
             before = split("\n\n".join(article), max_tokens=budget, encoding=encoding)
@@ -112,11 +113,14 @@ def measure_edits(source: Iterator[str], encoding: tiktoken.Encoding) -> None:
             known = {chunk.text.rstrip() for chunk in before}
             changed[sum(chunk.text.rstrip() not in known for chunk in after)] += 1
             counts.append(len(before))
+            ratios.append(len(before) / math.ceil(tokens / budget))
         spread = "  ".join(f"{n}: {changed[n] / TRIALS:.1%}" for n in sorted(changed))
-        few = sum(times for n, times in changed.items() if n <= 2) / TRIALS
+        few = (
+            f"at most {most}: {sum(changed[n] for n in changed if n <= most) / TRIALS:.1%}" for most in (2, 3)
+        )
         print(
             f"{budget:>6} tokens  {statistics.mean(counts):.1f} chunks; changed by an edit  {spread}  "
-            f"(at most 2: {few:.1%})"
+            f"({', '.join(few)}); {statistics.mean(ratios):.2f} times the fewest possible"
         )
 
 

@@ -1,9 +1,10 @@
 """Chunks: an article cut into stretches under a token budget, so that an edit moves only what is near it.
 
 The cuts are chosen by content, not by counting from the start. A stretch over budget is cut at the boundary
-whose next words have the smallest checksum, and its halves are cut in the same way. An edit leaves all other
-checksums alone, so it leaves the cuts alone too, except where a stretch crosses the budget. (The shape is
-that of a treap: Seidel and Aragon, Randomized search trees, Algorithmica 16, 1996.)
+whose next words have the smallest checksum, and both parts are cut in the same way. An edit leaves all other
+checksums alone. So a chunk that outgrows the budget is cut in two, and one whose first words change is cut
+anew together with the one before it, most often in two again; seldom is more than that affected.
+(The shape is that of a treap: Seidel and Aragon, Randomized search trees, Algorithmica 16, 1996.)
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ from service.tokens import PIECE_LENGTH, count_tokens, find_pieces
 MIN_TOKENS = 16
 """The smallest budget; below it, one character may not fit."""
 
-# A stretch of more budgets than this is cut in its middle half, so that no text makes the cutting quadratic.
+# In a stretch of more budgets than this the margin grows, so that no text makes the cutting quadratic.
 _LONG = 16
-# Characters that a boundary is known by: enough to tell paragraphs apart, few enough to survive an edit.
+# No cut is nearer to the ends of its stretch than this part of a budget. A wider margin fills chunks better,
+# but what sizes decide can change with any edit, and what words decide only with an edit of those words.
+_MARGIN = 0.25
+# Bytes that a boundary is known by: enough to tell paragraphs apart, few enough to survive an edit.
 _KEY_LENGTH = 32
+# Characters that tell apart those that begin alike.
+_HEAD_LENGTH = 256
 _GRAPHEME_LIMIT = 32
 
 # How much a cut is wanted, best first: at a paragraph's end, after a heading, after a sentence, anywhere.
@@ -108,10 +114,10 @@ class _Units:
             start, level = stop, _FRAGMENT
 
     def _add(self, start: int, tokens: int, level: int) -> None:
-        head = self.text[start : start + _KEY_LENGTH].encode("utf-8", "surrogatepass")
+        head = self.text[start : start + _HEAD_LENGTH].encode("utf-8", "surrogatepass")
         self.starts.append(start)
         self.tokens.append(tokens)
-        self.keys.append(level << 32 | zlib.crc32(head))
+        self.keys.append(level << 64 | zlib.crc32(head[:_KEY_LENGTH]) << 32 | zlib.crc32(head))
         # Both encodings start a token after a line feed, unless punctuation before it takes a slash along,
         # and before a run of spaces.
         before = self.text[start - 1]
@@ -185,16 +191,14 @@ def _cut(units: _Units) -> list[Chunk]:
 
 
 def _choose(units: _Units, totals: Sequence[int], first: int, last: int) -> int:
-    """The unit among `first + 1 … last - 1` to cut before.
-
-    Two chunks where two can hold it all; else no chunk under half of the budget, where there is a choice.
-    """
+    """The unit among `first + 1 … last - 1` to cut before."""
     size = totals[last] - totals[first]
-    half = size / 4 if size > _LONG * units.budget else units.budget / 2
-    # A narrower choice is worth having only if it is one: the middle alone would move with every edit.
-    for margin in (max(half, size - units.budget) if size <= 2 * units.budget else half, min(half, size / 3)):
-        low = bisect_left(totals, totals[first] + margin, first + 1, last)
-        high = bisect_right(totals, totals[last] - margin, low, last)
-        if low < high:
-            return min(range(low, high), key=units.keys.__getitem__)
-    return min(bisect_left(totals, totals[first] + size / 2, first + 1, last), last - 1)
+    margin = max(units.budget, size / _LONG) * _MARGIN
+    low = bisect_left(totals, totals[first] + margin, first + 1, last)
+    high = bisect_right(totals, totals[last] - margin, low, last)
+    if low == high:
+        low, high = first + 1, last
+    keys = units.keys[low:high]
+    best, half = min(keys), len(keys) // 2
+    # Where a text repeats itself, the middle.
+    return low + (keys.index(best, half) if best in keys[half:] else keys.index(best))

@@ -134,8 +134,8 @@ def test_same_text_has_the_same_chunks(encoding: tiktoken.Encoding) -> None:
 def test_an_edited_paragraph_changes_few_chunks(edit: str, encoding: tiktoken.Encoding) -> None:
     random = Random(edit)
     changed = []
-    for _ in range(40):
-        before = article(random, 250)
+    for _ in range(60):
+        before = article(random, 220)
         place = random.randrange(len(before))
         old = before[place]
         new = {
@@ -149,8 +149,8 @@ def test_an_edited_paragraph_changes_few_chunks(edit: str, encoding: tiktoken.En
         known = set(texts(split("\n\n".join(before), max_tokens=1_200, encoding=encoding)))
         again = texts(split("\n\n".join(after), max_tokens=1_200, encoding=encoding))
         changed.append(sum(text not in known for text in again))
-    assert sum(count <= 2 for count in changed) >= 38
-    assert max(changed) <= 4
+    assert sum(count <= 2 for count in changed) >= 59
+    assert max(changed) <= 3
 
 
 ANY_TEXT = st.text(st.one_of(st.characters(), st.sampled_from(" \n.。a1\ud800/\u0301\u2029")), max_size=400)
