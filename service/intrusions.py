@@ -13,35 +13,25 @@ from service.passages import Passage
 
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\s+(?:\w+\s+){0,3}?(?:previous|prior|preceding|above|earlier|foregoing|"
-    r"other|system)\b|\bignore\s+(?:everything|all)\b.{0,40}\b(?:above|before|instruct)"
-    r"|\b(?:your|the)\s+(?:system\s+prompt|(?:new|real|true|only)\s+instructions?)\b"
+    r"other|system)\s+(?:\w+\s+)?(?:instruction|prompt|text|rule|message|direction|guideline|order|content|context)s?\b"
+    r"|\b(?:ignore|disregard|forget)\s+(?:everything|all|anything)?\s*(?:of\s+)?(?:the\s+|that\s+)?above\b"
+    r"|\b(?:your|the)\s+(?:(?:new|real|true|only)\s+instructions?)\b"
     r"|\byou\s+are\s+(?:now\s+)?(?:an?\s+)?(?:\w+\s+)?(?:ai|assistant|chatbot|language\s+model|llm)\b"
     r"(?!\s+(?:attorney|coach|director|editor|manager|prof|secretary))"
-    r"|\b(?:attention|note|message|instructions?)\s+(?:to|for)\s+(?:the\s+|all\s+|any\s+)?"
-    r"(?:ai|assistant|chatbot|language\s+model|llm|summari[sz]er)s?\b"
+    r"|\b(?:attention|note|message|instructions?)[,:]?\s+(?:(?:to|for)\s+)?(?:the\s+|all\s+|any\s+)?"
+    r"(?:ai|chatbot|language\s+model|llm|summari[sz]er)s?\b"
     r"|\b(?:respond|reply|answer|output)\s+only\s+with\b|\bdo\s+not\s+summari[sz]e\b"
-    r"|\b(?:instead|only)\s+(?:write|say|output|reply|respond|print)\b|^\s*(?:system|assistant)\s*:|\[/?INST\]|<\|\w+\|>"
+    r"|\binstead\s+(?:write|say|output|reply|respond|print)\b|^\s*(?:system|assistant)\s*:|\[/?INST\]|<\|\w+\|>"
     r"|\bignorier\w*\s+(?:sie\s+)?(?:\w+\s+){0,2}(?:vorherigen|vorigen|obigen|bisherigen|früheren)\b"
     r"|\b(?:ignore[zr]?|oublie[zr]?)\s+(?:toutes\s+)?(?:les|ces|vos)\s+(?:instructions|consignes)\b"
     r"|\b(?:ignora|ignore|olvida|olvide)n?\s+(?:todas\s+)?(?:las|tus|sus)\s+instrucciones\b"
-    r"|(?:指示|命令|プロンプト)を(?:すべて)?無視|忽略.{0,8}(?:指令|指示|说明)|تجاهل.{0,20}(?:التعليمات|الأوامر)",
+    r"|(?:指示|命令|プロンプト)を.{0,6}無視|忽略.{0,8}(?:指令|指示|说明)|تجاهل.{0,20}(?:التعليمات|الأوامر)",
     re.IGNORECASE | re.MULTILINE,
 )
 # Every instruction has one of these; looking for them first takes a twentieth of the time.
 _TRIGGERS = (
     *("ignor", "disregard", "forget", "override", "prompt", "instruct", "you are", "assistant", "chatbot"),
-    *(
-        "language model",
-        "llm",
-        "summari",
-        "only with",
-        "instead ",
-        "only ",
-        "system:",
-        "[inst",
-        "[/inst",
-        "<|",
-    ),
+    *("language model", "llm", "summari", "only with", "instead ", " ai", "system:", "[inst", "[/inst", "<|"),
     *("oubli", "olvid", "指示", "命令", "プロンプト", "忽略", "تجاهل"),
 )
 # Invisible in print. Joiners that emoji and some scripts need are not among them, nor are the tags of flags.
