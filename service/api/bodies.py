@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import re
 from typing import Any, TypeVar
 
@@ -27,6 +28,8 @@ _REMEDIES = {
     "text": "send the article's text as a string that is not empty",
     "metadata": "send an object of at most 50 strings, numbers and booleans",
 }
+# Python has these among its codecs; they encode host names, in time that grows with the square of the length.
+_NO_CHARSETS = ("idna", "punycode")
 _LONG_BODY = 50_000  # bytes from which reading a body would hold the event loop for milliseconds
 
 
@@ -62,7 +65,11 @@ class ArticleRequest(Request[Any, Any, Any]):
         media_type, parameters = self.content_type
         if media_type in ("application/json", ""):
             if self.query_params:
-                raise RequestError("options of a JSON body stand in the body, not in the query")
+                raise RequestError(
+                    "options of a JSON body stand in the body, not in the query",
+                    field=next(iter(self.query_params)),
+                    remedy="move it into the body",
+                )
             decoded = _decode_json(body, kind)
         elif media_type == "text/plain":
             decoded = _decode_text(body, parameters.get("charset", "utf-8"), self._options(), kind)
@@ -101,7 +108,7 @@ def _decode_text(body: bytes, charset: str, options: dict[str, str], kind: type[
     if "text" in options:
         raise RequestError("the text is the body", field="text", remedy="leave it out of the query")
     try:
-        text = body.decode("utf-8-sig" if charset.lower().replace("_", "-") in ("utf-8", "utf8") else charset)
+        text = body.decode(_codec(charset))
     except LookupError as exc:
         raise UnsupportedMediaTypeError(
             f"there is no charset {charset[:40]!r}", field="Content-Type", remedy="send UTF-8"
@@ -115,6 +122,14 @@ def _decode_text(body: bytes, charset: str, options: dict[str, str], kind: type[
         return msgspec.convert({"text": text or " ", **options}, type=kind, strict=False)
     except msgspec.ValidationError as exc:
         raise _explain(exc, kind) from exc
+
+
+def _codec(charset: str) -> str:
+    """Python's name of `charset`, of that which skips a byte-order mark for UTF-8; raises LookupError."""
+    name = codecs.lookup(charset).name
+    if name in _NO_CHARSETS:
+        raise LookupError(name)
+    return "utf-8-sig" if name == "utf-8" else name
 
 
 def _explain(error: msgspec.ValidationError, kind: type[Struct]) -> RequestError:
