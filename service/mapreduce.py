@@ -29,6 +29,8 @@ _LONGEST_CHUNK = 6_000  # tokens; shorter chunks run side by side, and an edit r
 _NOTES_PER_CHUNK = 3
 _SMALLEST_ROOM = 256
 _UNKNOWN = "the language of the article"
+INPUTS = frozenset(("article", "notes", "text", "open", "close", "title", "style", "language", "max_quotes"))
+"""What a prompt may ask for that makes a summary or notes."""
 
 
 @dataclass(frozen=True, slots=True)

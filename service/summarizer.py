@@ -13,9 +13,9 @@ from msgspec import Struct
 from service.cache import SingleFlight, cache_key
 from service.catalogue import Catalogue
 from service.drafts import Drafter
-from service.errors import NotCachedError, UnknownModelError
+from service.errors import NotCachedError, UnknownModelError, UnknownPromptError
 from service.llm import LLM
-from service.mapreduce import Prompts
+from service.mapreduce import INPUTS, Prompts
 from service.models import Policy, Style
 from service.pipeline import Job, Pipeline
 from service.prompts import PromptLibrary
@@ -181,8 +181,13 @@ class Summarizer:
     def _prompts(self, name: str | None, suffix: str) -> Prompts:
         """The prompts to use: the named one or that which suits the model, and those that go with it."""
         get = self._library.get
+        article = get(name or f"article{suffix}")
+        if article.inputs.keys() - INPUTS:
+            raise UnknownPromptError(
+                f"the prompt {name!r} does not summarize articles", field="prompt", remedy="use `article`"
+            )
         return Prompts(
-            article=get(name or f"article{suffix}"),
+            article=article,
             chunk=get(f"chunk{suffix}"),
             combine=get(f"combine{suffix}"),
             # A model too small to follow corrections is not asked for them.
