@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +28,7 @@ def post(client: httpx.Client, cache_control: str | None = None, **options: obje
     return client.post("/v1/summaries", json={**BODY, **options}, headers=headers)
 
 
-async def post_at_once(client: httpx.Client, bodies: list[dict[str, object]]) -> list[httpx.Response]:
+async def post_at_once(client: httpx.Client, bodies: Sequence[Mapping[str, object]]) -> list[httpx.Response]:
     async with httpx.AsyncClient(
         base_url=client.base_url, timeout=60, trust_env=False, limits=httpx.Limits(max_connections=None)
     ) as many:
@@ -72,7 +73,7 @@ async def test_equal_requests_at_once_make_one_call(service: httpx.Client, mock_
     ids=lambda difference: next(iter(difference)),
 )
 def test_request_that_differs_has_an_id_of_its_own(
-    serve: Callable[..., httpx.Client], difference: dict[str, object]
+    serve: Callable[..., httpx.Client], difference: dict[str, Any]
 ) -> None:
     service = serve(models=("gpt-4o-mini",))
     assert post(service, **difference).json()["id"] != post(service).json()["id"]
