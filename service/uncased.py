@@ -16,24 +16,30 @@ _SUFFIX = (
     "所長|部長|課長|博士|委員長|弁護士|報道官"
 )
 _JAPANESE = re.compile(
-    rf"(?P<name>[\u3400-\u9fff々ァ-ヶー・]{{2,14}}?)(?:{_SUFFIX}){{1,2}}(?:（[^（）\n]{{1,12}}）)?(?:は|が|も|によると|によれば)"
+    rf"(?P<name>(?:[\u3400-\u9fff々]{{2,8}}[ぁ-ん]{{1,4}}(?={_SUFFIX})|[\u3400-\u9fff々ァ-ヶー・]{{2,14}}?))"
+    rf"(?:{_SUFFIX}){{1,2}}(?:[（(][^（）()\n]{{1,12}}[）)])?(?:は|が|も|によると|によれば)"
 )
+# Whoever has the topic's particle right before the quotation speaks, with a name or without.
+_JAPANESE_TOPIC = re.compile(r"(?:[\u3400-\u9fffァ-ヶー]|[)）])(?:は|が|も)、?$")
 _ARABIC = re.compile(
-    r"\b[وف]?(?:قال|قالت|أضاف|أضافت|صرح|صرحت|أكد|أكدت|أوضح|أوضحت|أعلن|أعلنت|ذكر|ذكرت)[ ]"
-    r"(?P<words>[\u0620-\u06ff]++(?: [\u0620-\u06ff]++){0,7})"
+    r"\b[وف]?(?:قال|قالت|أضاف|أضافت|صرح|صرحت|أكد|أكدت|أوضح|أوضحت|أعلن|أعلنت|ذكر|ذكرت|تابع|تابعت|أشار|أشارت)"
+    r"[ ](?P<words>[\u0620-\u06ff، ]{1,120})"
 )
+# The head of an office ("minister", "in the name of"): what belongs to it ends with a word with an article.
 _ARABIC_OFFICE = re.compile(
-    r"(?:ال\w+|وزير\w*|رئيس\w*|مدير\w*|متحدث\w*|باسم|محافظ|أمين|سفير|نائب|إن|أن|في|من|على|عن|إنه|إنها)$"
+    r"(?:وزير|رئيس|مدير|متحدث|محافظ|سفير|نائب|أمين|قائد|عضو|مسؤول|وكيل|عمدة|حاكم|مستشار|مبعوث)(?:ة|ا)?"
+    r"|باسم|فريق|مجلس|لجنة"
 )
+_ARABIC_END = re.compile(r"(?:إن|أن|في|من|على|عن|إنه|إنها|أنه|أنها|إلى|خلال|بعد|قبل|وهو|وهي|ل\w+|لـ\w*)")
 _REACH = 120
 
 
 class UncasedNames:
-    """Finds the names next to quotations, and remembers full ones for later short ones."""
+    """Finds the names next to quotations; a part of a name stands for the whole that the text gives."""
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._known: list[tuple[str, Entity]] = []
+        self._known: dict[str, Entity] = {}
 
     def applies(self, start: int) -> bool:
         """Whether the quotation that starts at `start` is in such a script."""
@@ -41,31 +47,57 @@ class UncasedNames:
 
     def find(self, start: int, outer_start: int, outer_end: int, end: int) -> Entity | None:
         """The name before the quotation (from `start` on) or else behind it (up to `end`)."""
+        if not self._known:
+            self._introduce()
         regions = ((max(start, outer_start - _REACH), outer_start), (outer_end, min(end, outer_end + _REACH)))
         for first, last in regions:
             found = None
             for match in _JAPANESE.finditer(self._text, first, last):
                 found = match["name"]
+                if last == outer_start and self.has_topic(match.end(), outer_start):
+                    found = None
             for match in _ARABIC.finditer(self._text, first, last):
-                found = _arabic_name(match["words"].split(" ")) or found
+                found = _arabic_name(match["words"]) or found
             if found:
-                return self._entity(found)
+                return self._known.get(found)
         return None
 
-    def _entity(self, name: str) -> Entity:
-        for full, entity in self._known[-20:]:
-            if full.startswith(name) or full.endswith(" " + name):
-                return entity
-        start = self._text.find(name)
-        entity = Entity(Mention(start, start + len(name), tuple(name.split())))
-        self._known.append((name, entity))
-        return entity
+    def _introduce(self) -> None:
+        """Learn all names: in full, an Arabic one also by its last word, a Japanese one by its beginning."""
+        for match in _JAPANESE.finditer(self._text):
+            name = match["name"]
+            entity = self._learn(name, match.start("name"))
+            for length in range(2, len(name)):
+                self._known.setdefault(name[:length], entity)
+        for match in _ARABIC.finditer(self._text):
+            name = _arabic_name(match["words"]) or ""
+            start = self._text.find(name, match.start(), match.end())
+            if name and start >= 0:
+                self._known.setdefault(name.split()[-1], self._learn(name, start))
+
+    def _learn(self, name: str, start: int) -> Entity:
+        return self._known.setdefault(name, Entity(Mention(start, start + len(name), tuple(name.split()))))
+
+    def has_topic(self, start: int, outer_start: int) -> bool:
+        """Whether somebody is said to speak right before the quotation: "女性は「"."""
+        return _JAPANESE_TOPIC.search(self._text, max(start, outer_start - 20), outer_start) is not None
 
 
-def _arabic_name(words: list[str]) -> str | None:
-    while words and _ARABIC_OFFICE.match(words[-1]):
-        words.pop()
-    name: list[str] = []
-    while words and len(name) < 3 and not _ARABIC_OFFICE.match(words[-1]):
-        name.insert(0, words.pop())
-    return " ".join(name) or None
+def _arabic_name(words: str) -> str | None:
+    """The name in what follows a verb of saying: what is left when offices and words with an article go."""
+    for part in words.split("،"):
+        name: list[str] = []
+        belongs = False
+        for word in part.split():
+            article = word.startswith("ال")
+            if _ARABIC_END.fullmatch(word) or len(name) == 3:
+                break
+            if _ARABIC_OFFICE.fullmatch(word) and not name:
+                belongs = True
+            elif belongs or (article and not name):
+                belongs = belongs and not article
+            else:
+                name.append(word)
+        if name:
+            return " ".join(name)
+    return None
