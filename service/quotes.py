@@ -95,6 +95,8 @@ _ONLY_CLOSES = frozenset(("」", "』", "》", "〉", "’", "’’"))
 _BEFORE = frozenset("([{<>—–-/¿¡:\"“„«»‹›‘‚'`「『（【，。、：；！？")
 _AFTER = frozenset('.,;:!?…)]}—–-/<>&*"”“«»’‘」』）】，。、：；！？؟،؛')
 _ELISION = re.compile(r"(?:\d\ds?|em|til|tis|twas|cause|n|round|bout|cuz)\b", re.IGNORECASE)
+_KEY_FOLLOWS = re.compile(r":[ ]?[\"\[{\d]")
+_DATA_PRECEDES = re.compile(r"(?:[{\[]|\":)[ ]?$")
 _TERMINAL = ".,!?…。！？；؟"
 # Deeper nesting is no language's habit; the bounds keep each mark's work constant.
 _MAX_OPEN = 6
@@ -255,7 +257,7 @@ def _role(text: str, piece: _Piece, words: str) -> Role:
     tokens = words.split()
     before = text[max(0, piece.outer_start - 80) : piece.outer_start]
     after = text[piece.outer_end : piece.outer_end + 60]
-    if SCARE_WORD.search(before[-24:]):
+    if SCARE_WORD.search(before[-24:]) or _is_data(before, after):
         return "scare"
     attributed = after.startswith(",") and has_saying(after)
     if text[piece.outer_start] in "《〈" or (not attributed and _is_title(tokens, words, before[-24:])):
@@ -270,10 +272,17 @@ def _role(text: str, piece: _Piece, words: str) -> Role:
     return "scare" if len(tokens) < 4 else "fragment"
 
 
+def _is_data(before: str, after: str) -> bool:
+    """Whether a key or a value of JSON is what is quoted: `{"key": "value"}`."""
+    return _KEY_FOLLOWS.match(after) is not None or _DATA_PRECEDES.search(before) is not None
+
+
 def _is_title(tokens: list[str], words: str, before: str) -> bool:
-    if words[-1] in ".,":
+    if words[-1] == ".":
         return False
-    capitalized = [t[:1].isupper() for t in tokens if len(t) > 3 and t.isalpha()]
+    capitalized = [t[:1].isupper() for t in tokens if len(t) > 3 and t.rstrip(",").isalpha()]
+    if words[-1] == "," and len(capitalized) < 3:
+        return False
     if len(capitalized) < 2 or not tokens[0][:1].isupper():
         return bool(TITLE_WORD.search(before)) and tokens[0][:1].isupper() and len(tokens) < 12
     return all(capitalized)
