@@ -43,6 +43,9 @@ sagte sagt sagten sagen erklärte erklärt erklärten betonte betont meinte mein
 schreibt fragte fragt antwortete antwortet ergänzte ergänzt fügte kritisierte kritisiert warnte warnt
 forderte fordert teilte kündigte nannte nennt bezeichnete erzählte erzählt behauptete behauptet entgegnete
 rief räumte versicherte verkündete unterstrich bekräftigte mahnte lobte urteilte zitierte heißt hieß
+resümierte bilanzierte kommentierte spottete scherzte klagte beklagte ergänzten bestätigte bestätigt wandte
+erinnerte erinnert erwiderte konterte schimpfte gestand beteuerte prophezeite stellte versprach verspricht
+schilderte schildert hob freute witzelte appellierte
 """
 )
 
@@ -52,7 +55,11 @@ dit disait déclare déclaré déclarait déclara affirme affirmé affirma expli
 ajoute ajouté ajouta assure assuré assura estime estimé estima souligne souligné souligna précise précisé
 précisa répond répondu répondit raconte raconté raconta demande demandé demanda écrit lance lancé lança
 confie confié confia rappelle rappelé insiste insisté poursuit poursuivi conclut regrette regretté indique
-indiqué dénonce dénoncé martèle résume juge rétorque soutient prévient murmura cria
+indiqué dénonce dénoncé martèle résume juge rétorque soutient prévient murmura cria résumé jugé conclu
+rétorqué soutenu prévenu martelé reconnaît reconnu observe observé note noté plaide plaidé glisse glissé
+commente commenté salue salué avertit averti promet promis ironise ironisé tranche tranché nuance nuancé admet
+admis avoue avoué annonce annoncé réclame réclamé relève relevé témoigne témoigné plaisante plaisanté soupire
+soupiré réagit réagi renchérit s'exclame exclamé s'inquiète inquiété s'amuse amusé s'indigne indigné
 """
 )
 
@@ -62,6 +69,9 @@ dijo dice dijeron afirmó afirma aseguró asegura explicó explica añadió aña
 declaró declara indicó indica manifestó manifiesta sostuvo sostiene comentó comenta contó cuenta respondió
 responde preguntó pregunta escribió escribe advirtió advierte insistió insiste subrayó recordó recuerda
 expresó apuntó destacó lamentó reconoció concluyó anunció denunció admitió confesó exclamó murmuró
+sentenció zanjó matizó precisó resumió bromeó contestó replicó relató narró prometió reclamó celebró criticó
+defendió reiteró aclaró argumentó opinó observó bromea resume concluye reconoce lamenta denuncia recalcó
+enfatizó detalló ironizó avisó pidió
 """
 )
 
@@ -177,10 +187,18 @@ mrs ms mx nominee officer pollster premier première president presidenta presid
 prosecutor präsident präsidentin président présidente rabbi rep reporter representative reps republican rev
 reverend secretary sen senator senators sens sergeant señor señora sgt sheriff sir sister speaker spokesman
 spokesperson spokeswoman sr sra strategist treasurer vice-president writer host anchor columnist
-correspondent producer chef founder co-founder executive vice-chairman undersecretary supervisor anwalt
+correspondent producer chef founder co-founder whip executive vice-chairman undersecretary supervisor anwalt
 supreme
 """
 )
+# Nouns for persons that are no offices.
+PERSONS = _words(
+    """
+man woman resident voter native lawmaker businessman businesswoman mogul teacher student veteran singer farmer
+teenager girl boy couple family lady lawmakers voters residents officials police authorities
+"""
+)
+
 # One who has such a role may be called "the Utah Republican"; that is no name.
 PARTIES = _words("conservative democrat democratic independent liberal libertarian republican")
 MALE_ROLES = _words(
@@ -202,7 +220,8 @@ mark donald steven steve paul andrew joshua kenneth kevin brian george timothy r
 jeff ryan jacob gary nicholas eric jonathan stephen larry justin scott brandon benjamin ben samuel gregory
 frank alexander raymond patrick jack dennis jerry tyler aaron jose adam nathan henry peter zachary kyle
 walter harry jeremy ethan carl keith roger mike bill bob jim joe tom tim ted chris dan dave hans klaus
-jürgen stefan wolfgang olaf friedrich markus uwe jean pierre michel jacques françois luc louis nicolas
+jürgen jörg alois hans-peter karl josef heinz dieter günter matthias martin tobias jonas lukas felix simon
+stefan wolfgang olaf friedrich markus uwe jean pierre michel jacques françois luc louis nicolas
 laurent philippe carlos juan luis jorge pedro miguel antonio josé manuel javier francisco diego pablo jan
 piotr tomasz andrzej ivan sergej dmitri oleg ahmed mohammed muhammad ali omar hassan kenji hiroshi takashi
 """
@@ -260,6 +279,34 @@ trainer trainerin politiker politikerin anwalt anwältin richter richterin
 """
     )
 )
+OFFICES = {
+    "sen": "senator",
+    "rep": "representative",
+    "gov": "governor",
+    "gen": "general",
+    "prof": "professor",
+    "dr": "doctor",
+    "sgt": "sergeant",
+    "col": "colonel",
+    "capt": "captain",
+}
+# Written small in a headline in which every other word is capitalized.
+HEADLINE_SMALL = _words(
+    """
+a an and are as at but by for from if in into is it its nor not of off on or over per than the to up via vs
+vs. with
+"""
+)
+# Between a preposition and the place that it belongs to.
+WHEREABOUTS = _words(
+    """
+northern southern eastern western northeastern northwestern southeastern southwestern central nearby
+neighboring neighbouring downtown rural
+"""
+)
+QUANTITIES = _words("most many some several few others another one")
+# Ends the head of a noun phrase: "the mayor | of Brill".
+OF = _words("of for from at in with to de du des la l d von der für al del y who qui que die das")
 # A name with one of these is that of an organization.
 ORGANIZATION = _words(
     """
@@ -291,7 +338,8 @@ TITLE_WORD = re.compile(
     r"|headline|Buch|Roman|Film|Lied|Serie|livre|roman|chanson|libro|novela|película|canción)[,:]? $"
 )
 SCARE_WORD = re.compile(
-    r"\b(?:so-called|self-styled|so ?genannte[nrs]?|soi-disant|llamad[oa]s?|cosiddett[oaie]) $"
+    r"\b(?:so-called|self-styled|so ?genannte[nrs]?|soi-disant|llamad[oa]s?|cosiddett[oaie]"
+    r"|(?:the|a|this) (?:word|term|name|label|nickname)) $"
 )
 
 

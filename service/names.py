@@ -7,16 +7,19 @@ title, a month or a common role. Different forms of one name ("Ana Ruiz", "Ms. R
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from service.lexicon import (
     COMMON,
     FEMALE_NAMES,
     FEMALE_ROLES,
+    HEADLINE_SMALL,
     MALE_NAMES,
     MALE_ROLES,
+    OFFICES,
     ORGANIZATION,
     PARTIES,
     ROLE_ENDINGS,
@@ -36,8 +39,8 @@ _ABBREVIATED = (
 _LETTERS = r"[\w\u0300-\u036f]"
 _REST = rf"{_LETTERS}*+(?:(?:-|['’](?!s\b)){_LETTERS}++)*+{_ABBREVIATED}"
 _PARTICLE = (
-    r"(?:(?:(?:van|von)(?:[ \xa0]de[rnm])?|de|la|le|los|las|del|della|zu|bin|ibn|al|el|di|da|dos|du|ben|abu|ter|ten)"
-    r"[ \xa0]){0,2}"
+    r"(?:(?:(?:van|von)(?:[ \xa0]de[rnm])?|de|la|le|los|las|del|della|zu|bin|ibn|al|el|di|da|dos|du|ben|abu"
+    r"|ter|ten)[ \xa0]){0,2}"
 )
 _RUN = re.compile(rf"{_FIRST}(?<!\w\w){_REST}(?:[ \xa0]{_PARTICLE}{_FIRST}{_REST})*+")
 _OPENING = "\"“”'‘’«»„([ \xa0"
@@ -49,20 +52,16 @@ _GERMAN_ARTICLE = re.compile(
     r"\b(?:der|die|das|den|dem|des|ein|eine|einen|einem|einer|im|am|zum|zur|vom|keine?|seine?|ihre?)[ \xa0]$",
     re.IGNORECASE,
 )
-# A line whose every word is capitalized but for these is a headline: its runs of capitals are no names.
-_HEADLINE_SMALL = frozenset(
-    "a an and are as at but by for from if in into is it its nor not of off on or over per than the to up via vs "
-    "vs. with".split()
-)
 _HEADLINE_WORD = re.compile(r"[^\W\d_][\w’'.-]*")
 _MAX_HEADLINE = 200
+_NEVER = (sys.maxsize, sys.maxsize)
 _LATELY = 3000
-_IN = (" in ", " im ", " near ")
+_IN = (" in ", " im ", " near ", " in the ")
 _PORTFOLIOS = ("Secretary of ", "Minister of ")
 GIVEN_NAMES = MALE_NAMES | FEMALE_NAMES
+_PLACE_ARTICLES = frozenset(("los", "las"))
 _GENERATIONS = frozenset(("jr", "sr", "ii", "iii"))
 _GERMAN_WORDS = (" und ", " der ", " die ", " das ", " ist ", " nicht ")
-_STRIP = "'’\"“”.,;:()[]"
 
 
 class Mention(NamedTuple):
@@ -111,15 +110,11 @@ class Entity:
     @property
     def may_speak(self) -> bool:
         """Whether the name can be that of a speaker where no verb of saying stands next to it."""
-        return self.known and (self.placed < 0 or self.person or len(self.first.words) > 1)
+        return self.known and (self.placed < 0 or self.person)
 
 
 def _gender(word: str, male: frozenset[str], female: frozenset[str]) -> str:
     return "m" if word in male else "f" if word in female else ""
-
-
-def _plain(word: str) -> str:
-    return word.strip(_STRIP).lower()
 
 
 def is_role(word: str) -> bool:
@@ -166,6 +161,16 @@ class _Namesakes:
         return max(recent, key=self._count.__getitem__, default=self.first)
 
 
+def _without_common(words: list[str]) -> tuple[int, int]:
+    """Where a run begins and ends without the words that are capitalized for other reasons."""
+    low, high = 0, len(words)
+    while low < high and words[low] in COMMON and (words[low] not in _PLACE_ARTICLES or low + 1 == high):
+        low += 1
+    while low < high and words[high - 1] in COMMON:
+        high -= 1
+    return low, high
+
+
 class NameIndex:
     """The names of `text`, in order, and who they stand for."""
 
@@ -176,15 +181,17 @@ class NameIndex:
         self._german = sum(word in text for word in _GERMAN_WORDS) > 1
         headlines = _headlines(text)
         in_headlines: list[re.Match[str]] = []
+        first, last = next(headlines, _NEVER)
         for match in _RUN.finditer(text):
-            if not match.group()[0].isupper():
+            run, start = match.group(), match.start()
+            while last <= start:
+                first, last = next(headlines, _NEVER)
+            if not run[0].isupper():
                 continue
-            while headlines and headlines[0][1] <= match.start():
-                del headlines[0]
-            if headlines and headlines[0][0] <= match.start():
+            if first <= start:
                 in_headlines.append(match)
             else:
-                self._add(match.start(), match.group())
+                self._add(start, run)
         self._entity_of = self._group(in_headlines)
         self._starts = [m.start for m in self.mentions]
 
@@ -206,43 +213,41 @@ class NameIndex:
         return Speaker(name=self.text[start:end], start=start, end=end)
 
     def _add(self, offset: int, run: str) -> None:
-        first = run.split(None, 1)[0]
-        if len(first) == len(run) and first.lower() in COMMON:
+        lower = run.lower()
+        if lower in COMMON:
             return
-        words = run.lower().replace(".", "").split()
-        low, high = 0, len(words)
-        while low < high and words[low] in COMMON:
-            low += 1
-        while low < high and words[high - 1] in COMMON:
-            high -= 1
-        if low == high:
-            return
-        if high - low > 1 and words[high - 1] in PARTIES:
+        words = lower.replace(".", "").split()
+        low, high = _without_common(words)
+        if low == high or (high - low > 1 and words[high - 1] in PARTIES):
             return
         role = ""
-        # In "Secretary of State Nora Lund" the portfolio belongs to the office.
-        if high - low > 1 and self.text.endswith(_PORTFOLIOS, max(0, offset - 14), offset):
-            role, low = "secretary", low + 1
-        title = _last_title(words, low, high)
-        if title >= 0:
-            role, low = words[title], title + 1
-        elif self._german and high - low > 1 and self._follows_article(offset, run, low):
-            low += 1
-        organization = not ORGANIZATION.isdisjoint(words[low:high])
+        if high - low > 1:
+            role, low = self._title(offset, run, words, low, high)
         start = offset + len(run) - len(run.split(None, low)[low]) if low else offset
         end = offset + len(run.rsplit(None, len(words) - high)[0] if high < len(words) else run)
+        organization = not ORGANIZATION.isdisjoint(words[low:high])
         single = high - low == 1
         if single and not organization:
             organization = end - start < 6 and self.text[start:end].isupper()
         if not self._stands_alone(start, end, words[low] if single else ""):
             return
         initial = single and not role and (self._german or self._is_initial(start))
-        place = single and self.text.endswith(_IN, 0, start)
+        place = not role and self.text.endswith(_IN, 0, start)
         self._append(Mention(start, end, tuple(words[low:high]), role, initial, organization, place))
 
-    def _follows_article(self, offset: int, run: str, low: int) -> bool:
-        start = offset + len(run) - len(run.split(None, low)[low]) if low else offset
-        return _GERMAN_ARTICLE.search(self.text, max(0, start - 9), start) is not None
+    def _title(self, offset: int, run: str, words: list[str], low: int, high: int) -> tuple[str, int]:
+        """The last title before the name in `words[low:high]`, and where the name begins."""
+        # In "Secretary of State Nora Lund" the portfolio belongs to the office.
+        portfolio = self.text.endswith(_PORTFOLIOS, max(0, offset - 14), offset)
+        title = _last_title(words, low + portfolio, high)
+        if title >= 0:
+            return OFFICES.get(words[title], words[title]), title + 1
+        if portfolio:
+            return "secretary", low + 1
+        if self._german:
+            start = offset + len(run) - len(run.split(None, low)[low])
+            low += _GERMAN_ARTICLE.search(self.text, max(0, start - 9), start) is not None
+        return "", low
 
     def _stands_alone(self, start: int, end: int, word: str) -> bool:
         """Whether a run is a name: no dateline or party; a single `word` no role or German noun."""
@@ -326,20 +331,18 @@ class NameIndex:
                 by_last[key[-1]].replace(long if extra else short, one)
 
 
-def _headlines(text: str) -> list[tuple[int, int]]:
-    """The lines in Title Case that other text follows."""
-    found = []
+def _headlines(text: str) -> Iterator[tuple[int, int]]:
+    """The lines in Title Case that other text follows: their runs of capitals are no names."""
     start = 0
     end = text.find("\n")
     while end >= 0:
         if 20 < end - start < _MAX_HEADLINE:
             words = _HEADLINE_WORD.findall(text, start, end)
             small = [word for word in words if word[0].islower()]
-            if len(words) - len(small) > 3 and _HEADLINE_SMALL.issuperset(small):
-                found.append((start, end))
+            if len(words) - len(small) > 3 and HEADLINE_SMALL.issuperset(small):
+                yield start, end
         start = end + 1
         end = text.find("\n", start)
-    return found
 
 
 def _known_names(run: re.Match[str], known: dict[tuple[str, ...], Entity]) -> list[tuple[Mention, Entity]]:
@@ -359,38 +362,3 @@ def _known_names(run: re.Match[str], known: dict[tuple[str, ...], Entity]) -> li
                 break
         i += 1
     return found
-
-
-def resolve_name(index: NameIndex, name: str) -> Speaker | None:
-    """The person or organization that `name` means, as the article names it; None if it does not.
-
-    `name` may carry titles and descriptions ("John Kirby, White House spokesman"); its case does not matter.
-    """
-    wanted = _name_words(re.split(r"[,(]", name, maxsplit=1)[0])
-    best: tuple[int, Entity] | None = None
-    for i, mention in enumerate(index.mentions):
-        have = set(mention.words)
-        if wanted and (have <= wanted or wanted <= have):
-            score = 2 * len(have & wanted) - len(have ^ wanted)
-            if best is None or score > best[0]:
-                best = (score, index.entity(i))
-    if best is not None:
-        return index.speaker(best[1])
-    # A script without capital letters has no mentions; the name itself may stand there.
-    start = index.text.find(name) if name.strip() == name and name.lower() == name.upper() else -1
-    if start < 0 or not name or not all(map(str.isalpha, name.replace(" ", ""))):
-        return None
-    return Speaker(name=name, start=start, end=start + len(name))
-
-
-def same_person(a: Speaker, b: Speaker) -> bool:
-    """Whether two speakers of one article are the same: one name's words are all in the other's."""
-    if (a.start, a.end) == (b.start, b.end):
-        return True
-    first, second = _name_words(a.name), _name_words(b.name)
-    return bool(first and second) and (first <= second or second <= first)
-
-
-def _name_words(name: str) -> set[str]:
-    words = {re.sub(r"['’]s$", "", _plain(w)) for w in name.split()}
-    return {w for w in words if w and not is_role(w) and w not in COMMON}

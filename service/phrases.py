@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import NamedTuple, TypeAlias
 
 from service.lexicon import (
@@ -13,15 +14,17 @@ from service.lexicon import (
     DETERMINERS,
     INDEFINITE,
     INSTITUTIONS,
+    PERSONS,
     PHRASAL,
     PHRASAL_PARTICLES,
     PREPOSITIONS,
     PRONOUNS,
+    QUANTITIES,
     RELATIVE,
-    ROLES,
     SPOKES,
     TIME_WORDS,
     VERBS,
+    WHEREABOUTS,
     WRITINGS,
 )
 from service.names import Entity, Mention, NameIndex, is_role
@@ -102,7 +105,8 @@ class Phrases:
             return found
         for i in self.mentions(comma, min(limit, comma + 80)):
             mention = self._names.mentions[i]
-            if not self._text[comma : mention.start].strip(" ,") and mention.role == "":
+            between = self._text[comma : mention.start].strip(" ,").lower()
+            if between in DETERMINERS or is_role(between) or not between:
                 return self._names.entity(i)
             break
         return self._role([t for t in tokens if t.start < comma])
@@ -130,7 +134,7 @@ class Phrases:
     def _is_title_between(self, start: int, end: int) -> bool:
         """Whether the words between two names lead from one to the other: "Ruiz spokesman Jan Holm"."""
         words = self._text[start:end].split()
-        return not words or (len(words) < 4 and words[-1].lower() in ROLES)
+        return not words or (len(words) < 4 and (is_role(words[-1].lower()) or words[-1] in PERSONS))
 
     def is_attribute(self, mention: Mention, start: int) -> bool:
         """Whether a preposition stands before the name (titles and articles between them do not count)."""
@@ -142,9 +146,11 @@ class Phrases:
                 continue
             if low in PREPOSITIONS:
                 return True
+            if low in WHEREABOUTS:
+                continue
             if (
                 low not in DETERMINERS
-                and low not in ROLES
+                and not is_role(low)
                 and low not in INDEFINITE
                 and not word[0].isupper()
             ):
@@ -174,7 +180,7 @@ class Phrases:
     def subject(self, tokens: Sequence[Token], start: int) -> Answer:
         """Who does what the verb behind `tokens` says; `tokens` start at `start`, at most one sentence."""
         words = list(tokens)
-        while words and _is_passed_over(words[-1].low):
+        while words and _is_passed_over(words[-1].low) and self.name_at(words[-1]) is UNKNOWN:
             words.pop()
         if not words:
             return UNKNOWN
@@ -183,8 +189,16 @@ class Phrases:
             return self._coordinated(words[:-1], start)
         if last.low in RELATIVE:
             return self._antecedent(words[:-1], last, start)
+        return self._named_or_meant(words, start)
+
+    def _named_or_meant(self, words: Sequence[Token], start: int) -> Answer:
+        last = words[-1]
         if last.low in PRONOUNS:
             return self._references.resolve(last.low, (), last.start)
+        if last.low in QUANTITIES:
+            return None
+        if is_role(last.low) and not DETERMINERS.isdisjoint(w.low for w in words[-4:-1]):
+            return self._role(words)
         mentions = self.mentions(start, last.end)
         adjacent = self._adjacent(mentions, last, start)
         return self._noun_phrase(words, mentions, start) if adjacent is UNKNOWN else adjacent
@@ -211,6 +225,9 @@ class Phrases:
             institution = self._institution(i)
             if institution is not None:
                 return institution
+            described = self._references.role_behind(mention)
+            if described:
+                return self._role(self.tokens(max(start, mention.start - _LOOK_BACK), described))
             if not self._is_possessive(mention) and self._names.entity(i).known:
                 return self._names.entity(i)
         return self._role(words)
@@ -254,12 +271,15 @@ class Phrases:
                 break
             gap = self._text[passed : mention.start].strip() if passed >= 0 else ""
             listed = gap == "and" or (gap == "," and self._text[mention.end : mention.end + 1] in (",", "."))
-            if listed or self.is_attribute(mention, start) or not self._names.entity(i).known:
+            if listed or self.is_attribute(mention, start) or not self._names.entity(i).may_speak:
                 passed = mention.end
                 continue
             institution = self._institution(i)
             if institution is not None:
                 return institution
+            described = self._references.role_behind(mention)
+            if described:
+                return self._role(self.tokens(max(start, mention.start - _LOOK_BACK), described))
             if not self._is_possessive(mention):
                 return self._names.entity(i)
         if pronoun is not None:
@@ -271,6 +291,9 @@ class Phrases:
     def _role(self, words: Sequence[Token]) -> Answer:
         """Who is meant by a phrase without a name of its own: "the senator", "one of the officials"."""
         clause = [w for w in words if w.word not in _PUNCTUATION][-8:]
+        described = self._described(clause)
+        if described is not None:
+            return described
         spokes = next((i for i, w in enumerate(clause) if w.low in SPOKES), None)
         if spokes is not None:
             return self._institution_behind(clause[spokes:])
@@ -280,6 +303,16 @@ class Phrases:
                 return None
             if low in DETERMINERS and not (i > 1 and clause[i - 2].low in INDEFINITE):
                 return self._definite(low, {w.low for w in clause[i:]}, clause[i].start)
+        return None
+
+    def _described(self, clause: Sequence[Token]) -> Entity | None:
+        """Who was called what a phrase with a definite article says."""
+        for i in range(len(clause) - 1, -1, -1):
+            if clause[i].low in DETERMINERS:
+                if i and clause[i - 1].low in PREPOSITIONS:
+                    continue
+                nouns = {w.low for w in takewhile(lambda w: w.low not in PREPOSITIONS, clause[i + 1 :])}
+                return self._references.described(nouns, clause[i].start)
         return None
 
     def _definite(self, determiner: str, nouns: set[str], at: int) -> Answer:

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
+from itertools import takewhile
 
-from service.lexicon import HE, PREPOSITIONS, SHE, THEY
+from service.lexicon import HE, OF, PERSONS, PREPOSITIONS, SHE, SPOKES, THEY, VERBS
 from service.names import Entity, Mention, NameIndex, is_role
 
 _REACH = 1200
 _MAX_CANDIDATES = 40
+_MAX_DESCRIBED = 400
 _CHARACTERS_A_POINT = 150
 _CLAUSE_STARTS = frozenset('\n.!?,;:—–-”"»')
+_WORD = re.compile(r"[^\W\d_]++(?:-\w++)*+")
+# "Park director" in "It rained. Park director Ana Ruiz": what leads from a sentence's start to its subject.
+_LEAD = re.compile(r"(?:^|\n|[.!?…][”\"’»)]*[ ])(?P<words>(?:(?![.!?…,;:])[^\n ]+[ ]){0,4})$")
+_SUBJECT_BONUS = 3.0
+_PARAGRAPH_MALUS = 1.0
+_NO_PERSON_MALUS = 4.0
+_ROLE_BONUS = 6.0
+_LEADING = 7.0
+_NOUN_BEHIND = re.compile(r"[ ](?P<noun>[^\W\d_A-Z]+)\b(?![ ][A-Z])")
+_ARTICLE_AHEAD = re.compile(r"\b(?:the|a|an|this|that)[ ](?:[\w-]+[ ])?$", re.IGNORECASE)
+# ", the mayor of Brill," and ", 61, a teacher": what explains the name before it.
+_APPOSITION = re.compile(r",(?:[ ]\d{1,3},)?[ ](?P<words>[^\n.,;:()—–“”\"«»„]{3,80})")
+_CLAUSE_END = re.compile(r"[,.;:()—–“”\"«»„]")
+# "The mayor shook his head.": a sentence that a role begins.
+_ROLE_LEADS = re.compile(
+    r"(?:(?<=\n)|(?<=[.!?…][ ])|(?<=[.!?…][”\"’»][ ]))(?:(?:The|Der|Die|Le|La|El|Her|His)[ ]|L['’])"
+    r"(?P<words>[^\W\d_]+(?:[ ][^\W\d_]+){0,2})"
+)
+_ITS_GENDER = re.compile(r"[^.!?\n“”\"«»„;]{0,100}?\b(?P<pronoun>he|his|him|she|her|whom?|[A-Z]\w+)\b")
+_PRONOUN_GENDER = {"he": "m", "his": "m", "him": "m", "she": "f", "her": "f"}
 
 
 class References:
@@ -22,6 +45,9 @@ class References:
         self.last: Entity | None = None
         self._last_at = -_REACH
         self.quoted: set[int] = set()
+        self._genders: dict[Entity, str] = {}
+        self._mentions: dict[Entity, list[Mention]] = {}
+        self._by_description: dict[str, dict[Entity, int]] | None = None
 
     def spoke(self, entity: Entity | None, at: int) -> None:
         """Note that a quotation that ends at `at` is that of `entity`."""
@@ -30,31 +56,107 @@ class References:
         if entity is not None and not entity.organization:
             entity.person = True
 
+    def described(self, nouns: Collection[str], at: int) -> Entity | None:
+        """The last one before `at` whom the article calls by one of `nouns`, lower-case words of a role."""
+        if self._by_description is None:
+            self._by_description = self._describe()
+        called = [self._by_description[noun] for noun in nouns if noun in self._by_description]
+        if not called:
+            return None
+        for i in reversed(self._names.between(0, at)[-_MAX_DESCRIBED:]):
+            entity = self._names.entity(i)
+            if i not in self.quoted and any(first.get(entity, i + 1) <= i for first in called):
+                return entity
+        return None
+
+    def _describe(self) -> dict[str, dict[Entity, int]]:
+        """By each noun the persons whom it describes, with the first mention where it does."""
+        found: dict[str, dict[Entity, int]] = {}
+        for i, mention in enumerate(self._names.mentions):
+            entity = self._names.entity(i)
+            human = entity.person or (len(entity.first.words) > 1 and not entity.organization)
+            if human and entity.may_speak and i not in self.quoted:
+                for noun in self._descriptions(mention):
+                    found.setdefault(noun, {}).setdefault(entity, i)
+        return found
+
+    def _descriptions(self, mention: Mention) -> set[str]:
+        """The nouns that stand beside a name: "the economist Ana Ruiz", "Ana Ruiz, a teacher from Brill"."""
+        before = self._text[max(0, mention.start - 60) : mention.start].rsplit("\n", 1)[-1]
+        found = {mention.role} - {""}
+        if before.endswith((", ", " is ", " was ", " ist ", " est ", " es ")):
+            clause = _CLAUSE_END.split(before.rstrip(" ,"))[-1]
+            found.update(w for w in _WORD.findall(clause) if w[0].islower() and is_role(w))
+        elif before.endswith(" "):
+            word = before[:-1].rsplit(" ", 1)[-1]
+            if word.isalpha() and word.islower() and word not in PREPOSITIONS and word not in VERBS:
+                found.add(word)
+        behind = _APPOSITION.match(self._text, mention.end)
+        if behind:
+            for word in _WORD.findall(behind["words"]):
+                if word in OF:
+                    break
+                found.add(word.lower())
+        return found
+
     def resolve(self, pronoun: str, roles: Collection[str], at: int) -> Entity | None:
         """The name that a pronoun, a role (its words) or nothing at all stands for at offset `at`."""
-        best: Entity | None = None
-        best_score = 0.0
-        if self.last is not None and at - self._last_at < _REACH:
-            best, best_score = (
-                self.last,
-                6.0 - self._distance(self._last_at, at) - _mismatch(self.last, pronoun),
-            )
-            if self.last.roles.intersection(roles):
-                best_score += 6
+        paragraph = max(0, at - _REACH, self._text.rfind("\n", max(0, at - _REACH), at))
+        best, best_score = self._last_speaker(pronoun, roles, at, paragraph)
+        if _of_a_person(pronoun):
+            leading = self._leading_role(paragraph, at)
+            if leading is not None and not self._mismatch(leading, pronoun):
+                best, best_score = leading, _LEADING
         for i in self._names.between(max(0, at - _REACH), at)[-_MAX_CANDIDATES:]:
-            if i in self.quoted:
-                continue
             mention, entity = self._names.mentions[i], self._names.entity(i)
-            if not entity.known:
+            if i in self.quoted or not entity.may_speak or self.role_behind(mention):
                 continue
-            score = (
-                self._salience(mention, entity) - self._distance(mention.end, at) - _mismatch(entity, pronoun)
-            )
+            score = self._salience(mention, entity) - self._distance(mention.end, at)
+            score -= self._mismatch(entity, pronoun)
             if entity.roles.intersection(roles):
-                score += 6
+                score += _ROLE_BONUS
+            if mention.start >= paragraph and self._leads(mention.start):
+                score += _SUBJECT_BONUS
             if score > best_score:
                 best, best_score = entity, score
         return best
+
+    def _last_speaker(
+        self, pronoun: str, roles: Collection[str], at: int, paragraph: int
+    ) -> tuple[Entity | None, float]:
+        if self.last is None or at - self._last_at >= _REACH:
+            return None, 0.0
+        score = 6.0 - self._distance(self._last_at, at) - self._mismatch(self.last, pronoun)
+        if self.last.roles.intersection(roles):
+            score += _ROLE_BONUS
+        return self.last, score - _PARAGRAPH_MALUS if self._last_at < paragraph else score
+
+    def _leading_role(self, start: int, end: int) -> Entity | None:
+        """Who is meant by the role that begins the last such sentence of `text[start:end]`."""
+        found = None
+        for match in _ROLE_LEADS.finditer(self._text, start, end):
+            words = takewhile(lambda word: word not in OF, match["words"].lower().split())
+            found = self.described(set(words), match.start()) or found
+        return found
+
+    def _leads(self, start: int) -> bool:
+        """Whether the name at `start` begins its sentence, with no more than a description before it."""
+        lead = _LEAD.search(self._text, max(0, start - 60), start)
+        if lead is None:
+            return False
+        words = lead["words"].split()
+        if not words:
+            return True
+        described = words[-1][0].isupper() or is_role(words[-1]) or words[-1] in PERSONS
+        return described and PREPOSITIONS.isdisjoint(map(str.lower, words))
+
+    def role_behind(self, mention: Mention) -> int:
+        """Where the noun ends in "the Vermont senator", which is not the name that stands before it; or 0."""
+        match = _NOUN_BEHIND.match(self._text, mention.end)
+        if match is None or not _ARTICLE_AHEAD.search(self._text, max(0, mention.start - 30), mention.start):
+            return 0
+        noun = match["noun"]
+        return match.end() if noun in PERSONS or (is_role(noun) and noun not in SPOKES) else 0
 
     def _distance(self, start: int, at: int) -> float:
         return (at - start) / _CHARACTERS_A_POINT
@@ -79,13 +181,35 @@ class References:
             score -= 1
         return score
 
+    def _mismatch(self, entity: Entity, pronoun: str) -> float:
+        if _of_a_person(pronoun):
+            other = "f" if pronoun in HE else "m"
+            gender = self._gender(entity)
+            if entity.organization or gender == other:
+                return 8.0
+            return 0.0 if gender or entity.person or len(entity.first.words) > 1 else _NO_PERSON_MALUS
+        if pronoun in THEY and pronoun != "es":
+            human = entity.person or entity.gender or len(entity.first.words) in (2, 3)
+            return 8.0 if not entity.organization and (human or pronoun != "it") else 0.0
+        return 0.0
 
-def _mismatch(entity: Entity, pronoun: str) -> float:
-    if pronoun in HE:
-        return 8.0 if entity.gender == "f" or entity.organization else 0.0
-    if pronoun in SHE:
-        return 8.0 if entity.gender == "m" or entity.organization else 0.0
-    if pronoun in THEY and pronoun not in ("sie", "es"):
-        human = entity.person or entity.gender or len(entity.first.words) in (2, 3)
-        return 8.0 if not entity.organization and (human or pronoun != "it") else 0.0
-    return 0.0
+    def _gender(self, entity: Entity) -> str:
+        """The gender of a name's role or first name, or else that of the pronouns right behind it."""
+        if entity.gender:
+            return entity.gender
+        if not self._mentions:
+            for i, mention in enumerate(self._names.mentions):
+                if i not in self.quoted:
+                    self._mentions.setdefault(self._names.entity(i), []).append(mention)
+        if entity not in self._genders:
+            found = set()
+            for mention in self._mentions.get(entity, ()):
+                match = _ITS_GENDER.match(self._text, mention.end)
+                found.add(_PRONOUN_GENDER.get(match["pronoun"], "") if match else "")
+            found.discard("")
+            self._genders[entity] = found.pop() if len(found) == 1 else ""
+        return self._genders[entity]
+
+
+def _of_a_person(pronoun: str) -> bool:
+    return pronoun in HE or pronoun in SHE or pronoun == "sie"

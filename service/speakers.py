@@ -13,9 +13,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from service.lexicon import ACCORDING, ADVERBS, PARTICIPLES, PRONOUNS
+from service.lexicon import ACCORDING, ADVERBS, COMMON, COORDINATORS, PARTICIPLES, PRONOUNS
 from service.models import Speaker
-from service.names import NameIndex, resolve_name, same_person
+from service.names import Entity, NameIndex, is_role
 from service.passages import Passage, find_paragraphs
 from service.phrases import UNKNOWN, Answer, Phrases, Token, is_saying
 from service.quotes import Quotation
@@ -30,6 +30,7 @@ _SENTENCE_END = re.compile(
 )
 # A verb of saying is sought this far before and behind a quotation, in characters.
 _REACH = 400
+_STRIP = "'’\"“”.,;:()[]"
 _CLOSING = " \xa0'’\"”»“"
 
 
@@ -95,6 +96,8 @@ class _Attribution:
         same_sentence = same and before == start
         if self._uncased.applies(q.start):
             uncased = self._uncased.find(start, q.outer_start, q.outer_end, min(end, following_start))
+            if uncased is None and not same and self._uncased.has_topic(start, q.outer_start):
+                return None
             return uncased or self._references.last
         words = self._text[q.start : q.end].rstrip(_CLOSING)
         announced = self._text[before : q.outer_start].rstrip().endswith((",", ":")) and words[-1:] != ","
@@ -175,6 +178,8 @@ class _Attribution:
                 return self._phrases.behind(_skip_to(tokens[i + 1 :]), end)
             if not is_saying(tokens, i):
                 continue
+            if same_sentence and i and all(t.low in COORDINATORS for t in tokens[:i] if t.word != ","):
+                return self._references.last
             if low in PARTICIPLES:
                 found = self._phrases.main_subject(tokens[:i], start)
             else:
@@ -200,7 +205,19 @@ class _Attribution:
                 return found
         if same:
             return self._references.last
-        return self._references.resolve("", (), end)
+        announced = self._announced(start)
+        return self._references.resolve("", (), end) if announced is UNKNOWN else announced
+
+    def _announced(self, start: int) -> Answer:
+        """The subject of the last sentence before the paragraph at `start`, if it ends with a colon."""
+        index = bisect_right(self._starts, start) - 2
+        if index < 0:
+            return UNKNOWN
+        before = self._paragraphs[index]
+        if self._text[before.end - 1] != ":":
+            return UNKNOWN
+        first, last = self._sentences(max(before.start, before.end - _REACH), before.end)[-1]
+        return self._before(self._phrases.tokens(first, last), first, last, same_sentence=False)
 
     def _sentences(self, start: int, end: int) -> list[tuple[int, int]]:
         cuts = [start, *(m.end() for m in _SENTENCE_END.finditer(self._text, start, end)), end]
@@ -209,3 +226,38 @@ class _Attribution:
 
 def _skip_to(tokens: Sequence[Token]) -> Sequence[Token]:
     return tokens[1:] if tokens and tokens[0].low == "to" else tokens
+
+
+def resolve_name(index: NameIndex, name: str) -> Speaker | None:
+    """The person or organization that `name` means, as the article names it; None if it does not.
+
+    `name` may carry titles and descriptions ("John Kirby, White House spokesman"); its case does not matter.
+    """
+    wanted = _name_words(re.split(r"[,(]", name, maxsplit=1)[0])
+    best: tuple[int, Entity] | None = None
+    for i, mention in enumerate(index.mentions):
+        have = set(mention.words)
+        if wanted and (have <= wanted or wanted <= have):
+            score = 2 * len(have & wanted) - len(have ^ wanted)
+            if best is None or score > best[0]:
+                best = (score, index.entity(i))
+    if best is not None:
+        return index.speaker(best[1])
+    # A script without capital letters has no mentions; the name itself may stand there.
+    start = index.text.find(name) if name.strip() == name and name.lower() == name.upper() else -1
+    if start < 0 or not name or not all(map(str.isalpha, name.replace(" ", ""))):
+        return None
+    return Speaker(name=name, start=start, end=start + len(name))
+
+
+def same_person(a: Speaker, b: Speaker) -> bool:
+    """Whether two speakers of one article are the same: one name's words are all in the other's."""
+    if (a.start, a.end) == (b.start, b.end):
+        return True
+    first, second = _name_words(a.name), _name_words(b.name)
+    return bool(first and second) and (first <= second or second <= first)
+
+
+def _name_words(name: str) -> set[str]:
+    words = {re.sub(r"['’]s$", "", w.strip(_STRIP).lower()) for w in name.split()}
+    return {w for w in words if w and not is_role(w) and w not in COMMON}
