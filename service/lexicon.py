@@ -93,7 +93,7 @@ PARTICIPLES = frozenset(w for w in ENGLISH_VERBS if w.endswith("ing"))
 # "According to", in one word.
 ACCORDING = _words(
     """
-segundo according laut selon según zufolge
+segundo according laut selon según zufolge d'après d’après
 """
 )
 
@@ -140,6 +140,7 @@ zu über from under like during unlike
 # Capitalized at the start of a sentence or for other reasons, and never the start of a name.
 COMMON = _words(
     """
+d'après d’après c'est c’est d'abord d’abord d'ici d’ici l'an l’an qu'il qu’il j'ai j’ai n'est n’est
 segundo secondo a aber about above abril abstract according across added adding additionally advertisement
 after again against al all along already als also although always am among an analysts and another any
 anything août apr april après are around as asked asks at auch auf aug august aus authorities avant avec
@@ -221,9 +222,25 @@ jeff ryan jacob gary nicholas eric jonathan stephen larry justin scott brandon b
 frank alexander raymond patrick jack dennis jerry tyler aaron jose adam nathan henry peter zachary kyle
 walter harry jeremy ethan carl keith roger mike bill bob jim joe tom tim ted chris dan dave hans klaus
 jürgen jörg alois hans-peter karl josef heinz dieter günter matthias martin tobias jonas lukas felix simon
-stefan wolfgang olaf friedrich markus uwe jean pierre michel jacques françois luc louis nicolas
-laurent philippe carlos juan luis jorge pedro miguel antonio josé manuel javier francisco diego pablo jan
-piotr tomasz andrzej ivan sergej dmitri oleg ahmed mohammed muhammad ali omar hassan kenji hiroshi takashi
+stefan wolfgang olaf friedrich markus uwe jean pierre michel jacques françois luc louis nicolas laurent
+philippe carlos juan luis jorge pedro miguel antonio josé manuel javier francisco diego pablo piotr tomasz
+andrzej ivan sergej dmitri oleg ahmed mohammed muhammad ali omar hassan kenji hiroshi takashi adrian alan
+albert alejandro alexandre alfred allen alvin andre andrei andres andy anton archie arnold arthur barack
+barry bart bernard bernie bert boris brad bradley brendan brent brett bruce bryan byron calvin cameron carlo
+cesar chad chester clarence clifford clint clinton colin connor corey craig curtis cyrus dale damian danny
+darren darryl dean derek desmond dominic don doug douglas duncan dustin dwight earl ed eddie edgar eduardo
+edwin eli elias elijah elliot emil emilio emmanuel enrique ernest ernesto eugene evan felipe fernando floyd
+franklin fred frederick gabriel gavin gene geoffrey gerald gerard gilbert glen glenn gordon graham grant
+greg guillermo gustavo guy harold harvey hector herbert herman howard hubert hugh hugo ian igor isaac ismail
+ivo jake jamal jared jay jeb jerome jesse jimmy joel john-paul johnny jon jonah jordan julian julio karim
+keir kirk kurt lance lawrence lee leo leon leonard leroy lewis lionel lloyd lorenzo lou luca luther malcolm
+manny marc marcel marco marcus mario marshall marvin mateo maurice max melvin mikhail milton mitch mitchell
+mohamed morris moses ned neil nelson nick nigel noah norman oliver oscar otto owen pascal patrice perry phil
+philip phillip preston rafael ralph ramon randall randy raul ray reginald ricardo rick ricky rob robbie rod
+roderick rodney rodrigo roland roman ron ross roy rudy russell salvador sam sean sebastian sergei sergio
+seth shane shaun sidney spencer stan stanley stuart sven sylvester tariq terrence terry theodore todd tomas
+tony travis trevor troy vernon victor vincent vladimir wade walt warren wayne wesley wilfred will willie
+xavier yusuf zach
 """
 )
 FEMALE_NAMES = _words(
@@ -234,7 +251,21 @@ laura cynthia kathleen amy angela shirley anna brenda pamela emma nicole helen s
 debra rachel carolyn janet catherine maria heather diane ruth julie olivia joyce virginia sally jane jill
 kate katie ann anne alice megan elena ursula sabine petra monika claudia marie sophie camille claire
 isabelle nathalie valérie brigitte carmen ana lucía isabel pilar marta rosa katarzyna agnieszka olga natalia
-irina fatima aisha leila yuki keiko
+irina fatima aisha leila yuki keiko abigail alexandra alexis alison allison alyssa andrea angelina anita
+annie april audrey beatrice bernadette beth bethany betsy beverly bonnie brooke caitlin caroline cassandra
+cecilia charlene charlotte chelsea cheryl chloe christina cindy clara colleen connie courtney crystal daisy
+danielle daphne deb denise diana dolores doris edith eileen eleanor elise ella ellen eloise erica erika erin
+esther ethel eva eve evelyn fiona florence frances gabriela gail georgia gina gladys glenda gloria grace
+greta gwen hailey hannah hazel heidi hillary holly ida imani ines ingrid irene iris isabella jackie
+jacqueline jamie janice jasmine jeanne jeanette jenna jenny joan joanna jodi josephine joy juanita judith
+judy juliet kara kathy katrina kayla kelly kendra kimberley kirsten kristen kristin lauren leah lena leslie
+lillian lily lois loretta lori lorraine louise lucia lucille lucy luisa lydia lynn mabel madison mae marcia
+margot marian marilyn marina marion marjorie martha maureen maya melanie melinda mercedes meredith mia
+michaela mildred mimi miranda molly mona nadia nadine naomi nina nora norma olive paige patsy paula pauline
+peggy penelope phyllis priya rhonda roberta robin rosemary roxanne ruby sabrina samira selena shannon sheila
+shelby sherry sienna silvia simone sonia stacy stella sue suzanne sylvia tamara tanya tara teresa theresa
+tiffany tina tracy trudy valerie vanessa vera veronica vicki victoria violet vivian wanda wendy whitney
+yolanda yvonne zoe
 """
 )
 ADVERBS = _words(
@@ -275,7 +306,8 @@ ROLE_ENDINGS = tuple(
         """
 minister ministerin präsident präsidentin kanzler kanzlerin sprecher sprecherin chef chefin meister
 meisterin vorsitzende vorsitzender leiter leiterin forscher forscherin experte expertin direktor direktorin
-trainer trainerin politiker politikerin anwalt anwältin richter richterin
+trainer trainerin politiker politikerin anwalt anwältin richter richterin führer führerin wirtin lehrer
+lehrerin inhaber inhaberin besitzer besitzerin sekretär sekretärin ärztin beraterin händlerin
 """
     )
 )

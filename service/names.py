@@ -61,7 +61,19 @@ _PORTFOLIOS = ("Secretary of ", "Minister of ")
 GIVEN_NAMES = MALE_NAMES | FEMALE_NAMES
 _PLACE_ARTICLES = frozenset(("los", "las"))
 _GENERATIONS = frozenset(("jr", "sr", "ii", "iii"))
-_GERMAN_WORDS = (" und ", " der ", " die ", " das ", " ist ", " nicht ")
+_GERMAN_WORDS = (
+    " und ",
+    " der ",
+    " die ",
+    " das ",
+    " ist ",
+    " sind ",
+    " nicht ",
+    " ein ",
+    " eine ",
+    " dem ",
+    "sagte ",
+)
 
 
 class Mention(NamedTuple):

@@ -29,7 +29,7 @@ from service.lexicon import (
 )
 from service.names import Entity, Mention, NameIndex, is_role
 from service.quotes import Quotation
-from service.references import References
+from service.references import SOMEBODY, References
 
 # What a step returns that has nothing to say; None means that nobody who is named speaks.
 UNKNOWN = Entity(Mention(0, 0, ("",)))
@@ -319,9 +319,9 @@ class Phrases:
         """Who "the senator", "the company" or "the statement" is; an office that no name has is nobody's."""
         if nouns & COLLECTIVE:
             return self._references.resolve("it", nouns, at)
-        if nouns & WRITINGS or any(is_role(noun) for noun in nouns):
-            return self._references.resolve(determiner, nouns, at)
-        return None
+        if any(is_role(noun) for noun in nouns):
+            return self._references.resolve(SOMEBODY, nouns, at)
+        return self._references.resolve(determiner, nouns, at) if nouns & WRITINGS else None
 
     def _institution_behind(self, clause: Sequence[Token]) -> Answer:
         """The organization for which an unnamed spokesperson speaks."""

@@ -15,6 +15,9 @@ _MAX_DESCRIBED = 400
 _CHARACTERS_A_POINT = 150
 _CLAUSE_STARTS = frozenset('\n.!?,;:—–-”"»')
 _WORD = re.compile(r"[^\W\d_]++(?:-\w++)*+")
+_GERMAN_ARTICLES = ("der ", "die ", "dem ", "den ")
+# Stands for a pronoun where an office is all that is said of a person.
+SOMEBODY = "somebody"
 # "Park director" in "It rained. Park director Ana Ruiz": what leads from a sentence's start to its subject.
 _LEAD = re.compile(r"(?:^|\n|[.!?…][”\"’»)]*[ ])(?P<words>(?:(?![.!?…,;:])[^\n ]+[ ]){0,4})$")
 _SUBJECT_BONUS = 3.0
@@ -22,6 +25,7 @@ _PARAGRAPH_MALUS = 1.0
 _NO_PERSON_MALUS = 4.0
 _ROLE_BONUS = 6.0
 _LEADING = 7.0
+_GENDER_BONUS = 2.0
 _NOUN_BEHIND = re.compile(r"[ ](?P<noun>[^\W\d_A-Z]+)\b(?![ ][A-Z])")
 _ARTICLE_AHEAD = re.compile(r"\b(?:the|a|an|this|that)[ ](?:[\w-]+[ ])?$", re.IGNORECASE)
 # ", the mayor of Brill," and ", 61, a teacher": what explains the name before it.
@@ -89,8 +93,9 @@ class References:
             found.update(w for w in _WORD.findall(clause) if w[0].islower() and is_role(w))
         elif before.endswith(" "):
             word = before[:-1].rsplit(" ", 1)[-1]
-            if word.isalpha() and word.islower() and word not in PREPOSITIONS and word not in VERBS:
-                found.add(word)
+            noun = word.islower() or before.lower().endswith(_GERMAN_ARTICLES, 0, -len(word) - 1)
+            if noun and word.isalpha() and word not in PREPOSITIONS and word not in VERBS:
+                found.add(word.lower())
         behind = _APPOSITION.match(self._text, mention.end)
         if behind:
             for word in _WORD.findall(behind["words"]):
@@ -187,7 +192,11 @@ class References:
             gender = self._gender(entity)
             if entity.organization or gender == other:
                 return 8.0
-            return 0.0 if gender or entity.person or len(entity.first.words) > 1 else _NO_PERSON_MALUS
+            if gender:
+                return -_GENDER_BONUS
+            return 0.0 if entity.person or len(entity.first.words) > 1 else _NO_PERSON_MALUS
+        if pronoun == SOMEBODY:
+            return 8.0 if entity.organization else 0.0
         if pronoun in THEY and pronoun != "es":
             human = entity.person or entity.gender or len(entity.first.words) in (2, 3)
             return 8.0 if not entity.organization and (human or pronoun != "it") else 0.0

@@ -135,7 +135,7 @@ class _Attribution:
     def _direct(self, tokens: Sequence[Token], start: int, limit: int) -> Answer:
         """`Ana Ruiz said`, `said Ana Ruiz` or `according to Ana Ruiz` right behind a quotation."""
         for i, token in enumerate(tokens[:40]):
-            if token.low in ACCORDING and i < 3:
+            if i < 3 and (token.low in ACCORDING or _is_german_so(tokens[i : i + 2])):
                 return self._phrases.behind(_skip_to(tokens[i + 1 :]), limit)
             if not is_saying(tokens, i):
                 continue
@@ -222,6 +222,13 @@ class _Attribution:
     def _sentences(self, start: int, end: int) -> list[tuple[int, int]]:
         cuts = [start, *(m.end() for m in _SENTENCE_END.finditer(self._text, start, end)), end]
         return [(a, b) for a, b in pairwise(cuts) if self._text[a:b].strip()]
+
+
+def _is_german_so(tokens: Sequence[Token]) -> bool:
+    """`„…“, so Ana Ruiz`, `„…“, so die Ministerin`."""
+    return tokens[0].word == "so" and (
+        tokens[-1].word[0].isupper() or tokens[-1].low in ("der", "die", "das")
+    )
 
 
 def _skip_to(tokens: Sequence[Token]) -> Sequence[Token]:

@@ -17,7 +17,7 @@ _SUFFIX = (
 )
 _JAPANESE = re.compile(
     rf"(?P<name>(?:[\u3400-\u9fff々]{{2,8}}[ぁ-ん]{{1,4}}(?={_SUFFIX})|[\u3400-\u9fff々ァ-ヶー・]{{2,14}}?))"
-    rf"(?:{_SUFFIX}){{1,2}}(?:[（(][^（）()\n]{{1,12}}[）)])?(?:は|が|も|によると|によれば)"
+    rf"(?:(?:{_SUFFIX}){{1,2}}(?:[（(][^（）()\n]{{1,12}}[）)])?|[（(][0-9０-９]{{1,3}}[）)])(?:は|が|も|によると|によれば)"
 )
 # Whoever has the topic's particle right before the quotation speaks, with a name or without.
 _JAPANESE_TOPIC = re.compile(r"(?:[\u3400-\u9fffァ-ヶー]|[)）])(?:は|が|も)、?$")
@@ -30,7 +30,25 @@ _ARABIC_OFFICE = re.compile(
     r"(?:وزير|رئيس|مدير|متحدث|محافظ|سفير|نائب|أمين|قائد|عضو|مسؤول|وكيل|عمدة|حاكم|مستشار|مبعوث)(?:ة|ا)?"
     r"|باسم|فريق|مجلس|لجنة"
 )
-_ARABIC_END = re.compile(r"(?:إن|أن|في|من|على|عن|إنه|إنها|أنه|أنها|إلى|خلال|بعد|قبل|وهو|وهي|ل\w+|لـ\w*)")
+_ARABIC_END = re.compile(r"(?:إن|أن|في|من|على|عن|إنه|إنها|أنه|أنها|إلى|خلال|بعد|قبل|وهو|وهي|لل\w+)")
+# A witness, a source, an official: whoever these are, they have no name here.
+_ARABIC_UNNAMED = frozenset(
+    (
+        "بيان",
+        "تقرير",
+        "شاهد",
+        "شهود",
+        "مصدر",
+        "مصادر",
+        "متحدث",
+        "متحدثة",
+        "شخص",
+        "أحد",
+        "إحدى",
+        "سكان",
+        "خبراء",
+    )
+)
 _REACH = 120
 
 
@@ -89,6 +107,8 @@ def _arabic_name(words: str) -> str | None:
         name: list[str] = []
         belongs = False
         for word in part.split():
+            if word in _ARABIC_UNNAMED:
+                return None
             article = word.startswith("ال")
             if _ARABIC_END.fullmatch(word) or len(name) == 3:
                 break
