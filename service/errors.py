@@ -22,6 +22,8 @@
         ├── LLMRequestError         any other 4xx: the provider refused the request
         │   ├── LLMContextLengthError   the prompt is longer than the model's window
         │   └── LLMUnsupportedError     the server lacks a feature, such as JSON schemas
+        ├── LLMBusyError            too much is under way here already; `retry_after_s` is an estimate
+        ├── LLMUnavailableError     the endpoint failed too often and is left alone for `retry_after_s`
         ├── LLMRefusalError         the model declined, or a content filter did
         └── LLMOutputError          an answer that cannot be read as a draft
 
@@ -151,6 +153,14 @@ class LLMContextLengthError(LLMRequestError):
 
 class LLMUnsupportedError(LLMRequestError):
     """The server lacks a feature that the request used, such as JSON schemas."""
+
+
+class LLMBusyError(LLMError):
+    """This service has as many calls under way or waiting as it allows; nothing was sent."""
+
+
+class LLMUnavailableError(LLMError):
+    """The endpoint failed too often and is left alone for a while; nothing was sent."""
 
 
 class LLMRefusalError(LLMError):

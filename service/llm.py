@@ -30,6 +30,7 @@ from service.models import Message
 from service.provider_errors import error_of_status, is_about_context_length
 
 FinishReason: TypeAlias = Literal["stop", "length", "refusal", "content_filter"]
+Priority: TypeAlias = Literal["interactive", "batch"]
 
 _CONNECT_TIMEOUT_S = 5.0
 _STRUCTURED: tuple[StructuredOutput, ...] = ("json_schema", "json_object", "none")
@@ -46,7 +47,8 @@ class OutputSchema(Struct, frozen=True, kw_only=True):
 class ChatRequest(Struct, frozen=True, kw_only=True):
     """One chat completion to ask for; `extra` holds sampling parameters that only some servers know.
 
-    `timeout_s` is for the whole call, from the connection to the last byte of the answer.
+    `timeout_s` is for the whole call, from the connection to the last byte of the answer. `priority` and
+    `input_tokens`, an estimate, are for limits on the way and change nothing in the answer.
     """
 
     model: str
@@ -57,6 +59,8 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     seed: int | None = None
     output_schema: OutputSchema | None = None
     extra: dict[str, Sampling] = {}
+    priority: Priority = "interactive"
+    input_tokens: int | None = None
 
 
 class TokenUsage(Struct, frozen=True, kw_only=True):
