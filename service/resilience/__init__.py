@@ -9,12 +9,16 @@ All keep within the request's `timeout_s`, pass on to the inner LLM what is left
 call when they are cancelled. Hooks are called with frozen details that hold nothing of the article.
 """
 
+from service.resilience.breaker import Breaker, BreakerChange, BreakerState
 from service.resilience.limited import Limited
 from service.resilience.retrying import Retry, Retrying
 from service.resilience.waiting_room import Admission
 
 __all__ = [
     "Admission",
+    "Breaker",
+    "BreakerChange",
+    "BreakerState",
     "Limited",
     "Retry",
     "Retrying",
