@@ -11,6 +11,7 @@ call when they are cancelled. Hooks are called with frozen details that hold not
 
 from service.resilience.breaker import Breaker, BreakerChange, BreakerState
 from service.resilience.limited import Limited
+from service.resilience.rate_limited import RateLimited
 from service.resilience.retrying import Retry, Retrying
 from service.resilience.waiting_room import Admission
 
@@ -20,6 +21,7 @@ __all__ = [
     "BreakerChange",
     "BreakerState",
     "Limited",
+    "RateLimited",
     "Retry",
     "Retrying",
 ]
