@@ -10,6 +10,7 @@ call when they are cancelled. Hooks are called with frozen details that hold not
 """
 
 from service.resilience.breaker import Breaker, BreakerChange, BreakerState
+from service.resilience.fallback import Endpoint, Failover, Fallback
 from service.resilience.limited import Limited
 from service.resilience.rate_limited import RateLimited
 from service.resilience.retrying import Retry, Retrying
@@ -20,6 +21,9 @@ __all__ = [
     "Breaker",
     "BreakerChange",
     "BreakerState",
+    "Endpoint",
+    "Failover",
+    "Fallback",
     "Limited",
     "RateLimited",
     "Retry",
