@@ -11,6 +11,7 @@ call when they are cancelled. Hooks are called with frozen details that hold not
 
 from service.resilience.breaker import Breaker, BreakerChange, BreakerState
 from service.resilience.fallback import Endpoint, Failover, Fallback
+from service.resilience.hedged import Hedge, Hedged
 from service.resilience.limited import Limited
 from service.resilience.rate_limited import RateLimited
 from service.resilience.retrying import Retry, Retrying
@@ -24,6 +25,8 @@ __all__ = [
     "Endpoint",
     "Failover",
     "Fallback",
+    "Hedge",
+    "Hedged",
     "Limited",
     "RateLimited",
     "Retry",
