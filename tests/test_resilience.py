@@ -1,77 +1,72 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-import msgspec
 import pytest
 
 from service.errors import (
     LLMAuthenticationError,
+    LLMBusyError,
     LLMError,
     LLMRateLimitedError,
     LLMServerError,
-    LLMTimeoutError,
+    LLMUnavailableError,
 )
-from service.llm import ChatReply, ChatRequest
-from service.models import Message
-from service.resilience import Limited, Retrying
+from service.llm import LLM
+from service.resilience import Breaker, Endpoint, Fallback, Hedged, Limited, RateLimited, Retry, Retrying
+from tests.resilience_fakes import REPLY, REQUEST, HeldLLM, ManualClock, ScriptedLLM, Waits, settle
 
-REQUEST = ChatRequest(
-    model="m", messages=(Message(role="user", content="Hello"),), max_output_tokens=10, timeout_s=60.0
+WRAPPERS: list[Callable[[LLM], LLM]] = [
+    Retrying,
+    Breaker,
+    lambda llm: Limited(llm, 2),
+    lambda llm: RateLimited(llm, requests_per_minute=100),
+    lambda llm: Fallback([Endpoint(llm)]),
+    lambda llm: Hedged(llm, observed=0),
+    lambda llm: Fallback([Endpoint(Retrying(Hedged(RateLimited(Limited(Breaker(llm), 2)))))]),
+]
+every_wrapper = pytest.mark.parametrize(
+    "wrap", WRAPPERS, ids=["retrying", "breaker", "limited", "rate_limited", "fallback", "hedged", "all"]
 )
-REPLY = ChatReply(text="Hi", finish_reason="stop", model="m", usage=None)
 
 
-class ScriptedLLM:
-    """Answers from a queue, and keeps what it was asked."""
-
-    def __init__(self, *answers: ChatReply | LLMError) -> None:
-        self.answers = list(answers)
-        self.requests: list[ChatRequest] = []
-        self.closed = False
-
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        self.requests.append(request)
-        answer = self.answers.pop(0)
-        if isinstance(answer, LLMError):
-            raise answer
-        return answer
-
-    async def aclose(self) -> None:
-        self.closed = True
+@every_wrapper
+async def test_answer_passes_through(wrap: Callable[[LLM], LLM]) -> None:
+    assert await wrap(ScriptedLLM(REPLY)).complete(REQUEST) == REPLY
 
 
-class GatedLLM:
-    """Answers when the gate opens, and counts the calls inside."""
-
-    def __init__(self) -> None:
-        self.gate = asyncio.Event()
-        self.entered = asyncio.Semaphore(0)
-        self.inside = 0
-        self.most_inside = 0
-
-    async def complete(self, request: ChatRequest) -> ChatReply:  # noqa: ARG002 - the answer is always the same
-        self.inside += 1
-        self.most_inside = max(self.most_inside, self.inside)
-        self.entered.release()
-        try:
-            await self.gate.wait()
-        finally:
-            self.inside -= 1
-        return REPLY
-
-    async def aclose(self) -> None:
-        self.gate.set()
+@every_wrapper
+async def test_error_passes_through(wrap: Callable[[LLM], LLM]) -> None:
+    with pytest.raises(LLMAuthenticationError):
+        await wrap(ScriptedLLM(LLMAuthenticationError("wrong key"))).complete(REQUEST)
 
 
-class Waits:
-    """Stands for `asyncio.sleep`: writes down the seconds and waits none of them."""
+@every_wrapper
+async def test_inner_call_gets_no_more_time_than_the_request(wrap: Callable[[LLM], LLM]) -> None:
+    inner = ScriptedLLM(REPLY)
+    await wrap(inner).complete(REQUEST)
+    assert 0 < inner.requests[0].timeout_s <= REQUEST.timeout_s
 
-    def __init__(self) -> None:
-        self.seconds: list[float] = []
 
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
+@every_wrapper
+async def test_cancelled_caller_cancels_the_inner_call(wrap: Callable[[LLM], LLM]) -> None:
+    inner = HeldLLM()
+    call = asyncio.create_task(wrap(inner).complete(REQUEST))
+    await settle()
+    assert len(inner.calls) == 1
+    call.cancel()
+    await asyncio.wait([call])
+    assert call.cancelled()
+    assert not inner.calls
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@every_wrapper
+async def test_closing_a_wrapper_closes_what_it_wraps(wrap: Callable[[LLM], LLM]) -> None:
+    inner = ScriptedLLM()
+    await wrap(inner).aclose()
+    assert inner.closed
 
 
 async def test_call_that_succeeds_is_made_once() -> None:
@@ -85,9 +80,10 @@ async def test_retryable_error_is_retried() -> None:
     assert await Retrying(llm, 3, sleep=Waits()).complete(REQUEST) == REPLY
 
 
-async def test_other_error_is_not_retried() -> None:
-    llm = ScriptedLLM(LLMAuthenticationError("wrong key"), REPLY)
-    with pytest.raises(LLMAuthenticationError):
+@pytest.mark.parametrize("error", [LLMAuthenticationError, LLMBusyError, LLMUnavailableError])
+async def test_other_error_is_not_retried(error: type[LLMError]) -> None:
+    llm = ScriptedLLM(error("no"), REPLY)
+    with pytest.raises(error):
         await Retrying(llm, 3, sleep=Waits()).complete(REQUEST)
     assert len(llm.requests) == 1
 
@@ -123,45 +119,34 @@ async def test_wait_longer_than_the_time_left_is_not_begun() -> None:
 
 
 async def test_each_attempt_gets_the_time_that_is_left() -> None:
-    llm = ScriptedLLM(LLMServerError("down"), REPLY)
-    await Retrying(llm, sleep=Waits()).complete(REQUEST)
+    clock = ManualClock()
+
+    async def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    llm = ScriptedLLM(LLMServerError("down", retry_after_s=20.0), REPLY)
+    await Retrying(llm, sleep=sleep, clock=clock).complete(REQUEST)
     first, second = (request.timeout_s for request in llm.requests)
-    assert second < first <= REQUEST.timeout_s
+    assert first == 60.0
+    assert 39.5 <= second <= 40.0
 
 
-async def test_limited_lets_only_so_many_calls_through() -> None:
-    inner = GatedLLM()
-    llm = Limited(inner, 2)
-    calls = [asyncio.create_task(llm.complete(REQUEST)) for _ in range(6)]
-    await inner.entered.acquire()
-    await inner.entered.acquire()
-    inner.gate.set()
-    assert await asyncio.gather(*calls) == [REPLY] * 6
-    assert inner.most_inside == 2
+async def test_time_that_earlier_attempts_took_is_not_waited_again() -> None:
+    clock = ManualClock()
+
+    async def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    llm = ScriptedLLM(*[LLMServerError("down", retry_after_s=25.0)] * 3, REPLY)
+    with pytest.raises(LLMServerError):
+        await Retrying(llm, 4, sleep=sleep, clock=clock).complete(REQUEST)
+    assert len(llm.requests) == 3
+    assert clock.now < 1060.0
 
 
-async def test_call_that_finds_no_place_in_time_fails() -> None:
-    inner = GatedLLM()
-    llm = Limited(inner, 1)
-    first = asyncio.create_task(llm.complete(REQUEST))
-    await inner.entered.acquire()
-    with pytest.raises(LLMTimeoutError):
-        await llm.complete(msgspec.structs.replace(REQUEST, timeout_s=0.01))
-    inner.gate.set()
-    assert await first == REPLY
-
-
-async def test_cancelled_call_gives_its_place_back() -> None:
-    inner = GatedLLM()
-    llm = Limited(inner, 1)
-    first = asyncio.create_task(llm.complete(REQUEST))
-    await inner.entered.acquire()
-    first.cancel()
-    inner.gate.set()
-    assert await llm.complete(REQUEST) == REPLY
-
-
-async def test_closing_a_wrapper_closes_what_it_wraps() -> None:
-    inner = ScriptedLLM()
-    await Limited(Retrying(inner), 1).aclose()
-    assert inner.closed
+async def test_retry_is_reported() -> None:
+    reports: list[Retry] = []
+    waits = Waits()
+    error = LLMServerError("down")
+    await Retrying(ScriptedLLM(error, REPLY), sleep=waits, on_retry=reports.append).complete(REQUEST)
+    assert reports == [Retry(attempt=2, wait_s=waits.seconds[0], error=error)]
