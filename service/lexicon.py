@@ -265,7 +265,7 @@ michaela mildred mimi miranda molly mona nadia nadine naomi nina nora norma oliv
 peggy penelope phyllis priya rhonda roberta robin rosemary roxanne ruby sabrina samira selena shannon sheila
 shelby sherry sienna silvia simone sonia stacy stella sue suzanne sylvia tamara tanya tara teresa theresa
 tiffany tina tracy trudy valerie vanessa vera veronica vicki victoria violet vivian wanda wendy whitney
-yolanda yvonne zoe
+yolanda yvonne zoe maggie liz jen becky cathy trish sophia amelia
 """
 )
 ADVERBS = _words(

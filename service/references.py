@@ -51,7 +51,7 @@ class References:
         self.quoted: set[int] = set()
         self._genders: dict[Entity, str] = {}
         self._mentions: dict[Entity, list[Mention]] = {}
-        self._by_description: dict[str, dict[Entity, int]] | None = None
+        self._by_description: dict[str, set[Entity]] | None = None
 
     def spoke(self, entity: Entity | None, at: int) -> None:
         """Note that a quotation that ends at `at` is that of `entity`."""
@@ -69,19 +69,19 @@ class References:
             return None
         for i in reversed(self._names.between(0, at)[-_MAX_DESCRIBED:]):
             entity = self._names.entity(i)
-            if i not in self.quoted and any(first.get(entity, i + 1) <= i for first in called):
+            if i not in self.quoted and any(entity in those for those in called):
                 return entity
         return None
 
-    def _describe(self) -> dict[str, dict[Entity, int]]:
-        """By each noun the persons whom it describes, with the first mention where it does."""
-        found: dict[str, dict[Entity, int]] = {}
+    def _describe(self) -> dict[str, set[Entity]]:
+        """By each noun the persons whom it describes, here or there in the article."""
+        found: dict[str, set[Entity]] = {}
         for i, mention in enumerate(self._names.mentions):
             entity = self._names.entity(i)
             human = entity.person or (len(entity.first.words) > 1 and not entity.organization)
             if human and entity.may_speak and i not in self.quoted:
                 for noun in self._descriptions(mention):
-                    found.setdefault(noun, {}).setdefault(entity, i)
+                    found.setdefault(noun, set()).add(entity)
         return found
 
     def _descriptions(self, mention: Mention) -> set[str]:
@@ -112,7 +112,9 @@ class References:
             leading = self._leading_role(paragraph, at)
             if leading is not None and not self._mismatch(leading, pronoun):
                 best, best_score = leading, _LEADING
-        for i in self._names.between(max(0, at - _REACH), at)[-_MAX_CANDIDATES:]:
+        # "The senator" is nobody whom the same sentence calls by name.
+        end = max(paragraph, self._text.rfind(". ", paragraph, at)) if pronoun == SOMEBODY else at
+        for i in self._names.between(max(0, at - _REACH), end)[-_MAX_CANDIDATES:]:
             mention, entity = self._names.mentions[i], self._names.entity(i)
             if i in self.quoted or not entity.may_speak or self.role_behind(mention):
                 continue
@@ -174,7 +176,7 @@ class References:
             score -= 1.5
         else:
             score += 1
-        before = self._text[max(0, mention.start - 30) : mention.start].split(" ")
+        before = self._text[max(0, mention.start - 30) : mention.start].rstrip(" ").split(" ")
         while before and is_role(before[-1].rstrip(".").lower()):
             before.pop()
         last = next((word for word in reversed(before) if word), "\n")
