@@ -1,0 +1,83 @@
+"""A small cache in memory before a shared one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from service.cache.base import CacheStore, to_seconds
+from service.cache.memory import MemoryStore
+
+
+class Layered(CacheStore):
+    """Answers from `local` what it read or wrote in the last `local_ttl_s`, and from `shared` all else.
+
+    Everything is written to and deleted from both, but only this process's own `local` is reached: what
+    another process deletes or replaces, and what expires in `shared`, may be read here for `local_ttl_s`
+    longer. While `shared` has a problem, `local` keeps what is written for `outage_ttl_s`. It owns both.
+    """
+
+    __slots__ = ("_deletions", "_local", "_local_ttl_s", "_outage_ttl_s", "shared")
+
+    def __init__(
+        self,
+        local: MemoryStore,
+        shared: CacheStore,
+        *,
+        local_ttl_s: float = 30.0,
+        outage_ttl_s: float = 600.0,
+    ) -> None:
+        self.shared = shared
+        self._local = local
+        self._local_ttl_s = local_ttl_s
+        self._outage_ttl_s = outage_ttl_s
+        self._deletions = 0
+
+    @property
+    def problem(self) -> str | None:
+        """What the shared store says."""
+        return self.shared.problem
+
+    async def get(self, key: str, renew_for: int | timedelta | None = None) -> bytes | None:
+        """The value, or None; one that is renewed is read from the shared store."""
+        value = await self._local.get(key) if renew_for is None else None
+        if value is None:
+            deletions = self._deletions
+            value = await self.shared.get(key, renew_for)
+            # What was deleted while it was being read must not come back.
+            if value is not None and deletions == self._deletions:
+                await self._local.set(key, value, timedelta(seconds=self._local_ttl_s))
+        return value
+
+    async def set(self, key: str, value: str | bytes, expires_in: int | timedelta | None = None) -> None:
+        """Keep `value` in both."""
+        await self.shared.set(key, value, expires_in)
+        local_s = self._local_ttl_s if self.shared.problem is None else self._outage_ttl_s
+        period_s = to_seconds(expires_in)
+        await self._local.set(
+            key, value, timedelta(seconds=local_s if period_s is None else min(period_s, local_s))
+        )
+
+    async def delete(self, key: str) -> None:
+        """Forget the key in both, if it is there."""
+        await self.shared.delete(key)
+        self._deletions += 1
+        await self._local.delete(key)
+
+    async def delete_all(self) -> None:
+        """Forget everything in both."""
+        await self.shared.delete_all()
+        self._deletions += 1
+        await self._local.delete_all()
+
+    async def exists(self, key: str) -> bool:
+        """Whether `get` would find a value."""
+        return await self._local.exists(key) or await self.shared.exists(key)
+
+    async def expires_in(self, key: str) -> int | None:
+        """What the shared store says."""
+        return await self.shared.expires_in(key)
+
+    async def aclose(self) -> None:
+        """Close both."""
+        await self.shared.aclose()
+        await self._local.aclose()
