@@ -1,14 +1,17 @@
-"""Single flight: one call for many callers, and what happens when some of them leave."""
+"""The contract of every single flight: one call for many callers, and what happens when some leave."""
 
 import asyncio
 import gc
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
+from typing import TypeAlias, TypeVar
 
 import pytest
 
 from service.cache import SingleFlight
+from service.cache.redis_link import RedisLink
+from service.cache.shared_flight import SharedFlight
 
 
 class Work:
@@ -37,11 +40,38 @@ class Work:
         return self.calls
 
 
-@pytest.fixture
-async def flights() -> AsyncIterator[SingleFlight]:
-    flights = SingleFlight()
-    yield flights
-    await flights.aclose()
+T = TypeVar("T")
+AnyFlight: TypeAlias = SingleFlight | SharedFlight
+
+
+class Seeking(SharedFlight):
+    """A shared flight whose callers look for what other processes made, and never find it."""
+
+    async def run(
+        self,
+        key: str,
+        make: Callable[[], Awaitable[T]],
+        find: Callable[[], Awaitable[T | None]] | None = None,
+    ) -> tuple[T, bool]:
+        assert find is None
+        return await super().run(key, make, self._find)
+
+    async def _find(self) -> None:
+        return None
+
+
+@pytest.fixture(params=["local", "shared"])
+async def flights(request: pytest.FixtureRequest) -> AsyncIterator[AnyFlight]:
+    if request.param == "local":
+        flights = SingleFlight()
+        yield flights
+        await flights.aclose()
+    else:
+        link = RedisLink(request.getfixturevalue("redis_url"), timeout_s=10)
+        shared = Seeking(link)
+        yield shared
+        await shared.aclose()
+        await link.aclose()
 
 
 @pytest.fixture
@@ -49,14 +79,14 @@ def work() -> Work:
     return Work()
 
 
-async def join(flights: SingleFlight, work: Work, callers: int) -> list[asyncio.Task[tuple[int, bool]]]:
+async def join(flights: AnyFlight, work: Work, callers: int) -> list[asyncio.Task[tuple[int, bool]]]:
     """Callers that all wait for the work."""
     tasks = [asyncio.create_task(flights.run("key", work)) for _ in range(callers)]
     await work.started.wait()
     return tasks
 
 
-async def test_callers_at_once_share_one_call(flights: SingleFlight, work: Work) -> None:
+async def test_callers_at_once_share_one_call(flights: AnyFlight, work: Work) -> None:
     callers = await join(flights, work, 50)
     work.finish.set()
     results = await asyncio.gather(*callers)
@@ -64,20 +94,20 @@ async def test_callers_at_once_share_one_call(flights: SingleFlight, work: Work)
     assert sorted(joined for _, joined in results) == [False] + [True] * 49
 
 
-async def test_a_call_after_the_end_works_anew(flights: SingleFlight, work: Work) -> None:
+async def test_a_call_after_the_end_works_anew(flights: AnyFlight, work: Work) -> None:
     work.finish.set()
     assert await flights.run("key", work) == (1, False)
     assert await flights.run("key", work) == (2, False)
 
 
-async def test_other_keys_do_not_wait(flights: SingleFlight, work: Work) -> None:
+async def test_other_keys_do_not_wait(flights: AnyFlight, work: Work) -> None:
     await join(flights, work, 1)
     other = Work()
     other.finish.set()
     assert await flights.run("other", other) == (1, False)
 
 
-async def test_a_caller_that_leaves_does_not_disturb_the_others(flights: SingleFlight, work: Work) -> None:
+async def test_a_caller_that_leaves_does_not_disturb_the_others(flights: AnyFlight, work: Work) -> None:
     first, second = await join(flights, work, 2)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -86,9 +116,7 @@ async def test_a_caller_that_leaves_does_not_disturb_the_others(flights: SingleF
     assert await second == (1, True)
 
 
-async def test_a_timeout_of_the_first_caller_does_not_bind_the_work(
-    flights: SingleFlight, work: Work
-) -> None:
+async def test_a_timeout_of_the_first_caller_does_not_bind_the_work(flights: AnyFlight, work: Work) -> None:
     limit = asyncio.timeout(None)
 
     async def impatient() -> None:
@@ -104,7 +132,7 @@ async def test_a_timeout_of_the_first_caller_does_not_bind_the_work(
     assert await second == (1, True)
 
 
-async def test_work_that_nobody_waits_for_is_cancelled(flights: SingleFlight, work: Work) -> None:
+async def test_work_that_nobody_waits_for_is_cancelled(flights: AnyFlight, work: Work) -> None:
     callers = await join(flights, work, 2)
     for caller in callers:
         caller.cancel()
@@ -113,7 +141,7 @@ async def test_work_that_nobody_waits_for_is_cancelled(flights: SingleFlight, wo
     assert work.cancelled.is_set()
 
 
-async def test_the_last_caller_leaves_after_the_work_has_ended(flights: SingleFlight, work: Work) -> None:
+async def test_the_last_caller_leaves_after_the_work_has_ended(flights: AnyFlight, work: Work) -> None:
     work.tidy.clear()
     (caller,) = await join(flights, work, 1)
     caller.cancel()
@@ -124,7 +152,12 @@ async def test_the_last_caller_leaves_after_the_work_has_ended(flights: SingleFl
         await caller
 
 
-async def test_a_caller_during_the_cancellation_starts_anew(flights: SingleFlight, work: Work) -> None:
+# A shared flight keeps its lease until its work has tidied up, so that whoever comes then waits for that.
+in_one_process = pytest.mark.parametrize("flights", ["local"], indirect=True)
+
+
+@in_one_process
+async def test_a_caller_during_the_cancellation_starts_anew(flights: AnyFlight, work: Work) -> None:
     work.tidy.clear()
     (left,) = await join(flights, work, 1)
     left.cancel()
@@ -137,7 +170,8 @@ async def test_a_caller_during_the_cancellation_starts_anew(flights: SingleFligh
         await left
 
 
-async def test_a_cancelled_flight_does_not_end_the_one_after_it(flights: SingleFlight, work: Work) -> None:
+@in_one_process
+async def test_a_cancelled_flight_does_not_end_the_one_after_it(flights: AnyFlight, work: Work) -> None:
     work.tidy.clear()
     (left,) = await join(flights, work, 1)
     left.cancel()
@@ -152,7 +186,7 @@ async def test_a_cancelled_flight_does_not_end_the_one_after_it(flights: SingleF
 
 
 async def test_an_exception_reaches_every_caller_with_the_traceback_of_the_work_alone(
-    flights: SingleFlight, work: Work
+    flights: AnyFlight, work: Work
 ) -> None:
     work.error = ValueError("no")
     frames: list[list[str]] = []
@@ -172,7 +206,7 @@ async def test_an_exception_reaches_every_caller_with_the_traceback_of_the_work_
     assert frames[0][-1] == "__call__"
 
 
-async def test_a_failure_is_not_remembered(flights: SingleFlight, work: Work) -> None:
+async def test_a_failure_is_not_remembered(flights: AnyFlight, work: Work) -> None:
     work.error = ValueError("no")
     work.finish.set()
     with pytest.raises(ValueError, match="no"):
@@ -182,7 +216,7 @@ async def test_a_failure_is_not_remembered(flights: SingleFlight, work: Work) ->
 
 
 async def test_a_failure_that_nobody_waits_for_is_not_reported_as_unhandled(
-    flights: SingleFlight, work: Work
+    flights: AnyFlight, work: Work
 ) -> None:
     reports: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
@@ -202,7 +236,7 @@ async def test_a_failure_that_nobody_waits_for_is_not_reported_as_unhandled(
     assert reports == []
 
 
-async def test_the_work_sees_the_context_of_the_caller_that_started_it(flights: SingleFlight) -> None:
+async def test_the_work_sees_the_context_of_the_caller_that_started_it(flights: AnyFlight) -> None:
     trace: ContextVar[str] = ContextVar("trace")
     trace.set("first")
 
@@ -212,7 +246,7 @@ async def test_the_work_sees_the_context_of_the_caller_that_started_it(flights: 
     assert await flights.run("key", read) == ("first", False)
 
 
-async def test_closing_cancels_all_work_and_frees_its_callers(flights: SingleFlight, work: Work) -> None:
+async def test_closing_cancels_all_work_and_frees_its_callers(flights: AnyFlight, work: Work) -> None:
     callers = await join(flights, work, 3)
     await flights.aclose()
     assert work.cancelled.is_set()
@@ -222,7 +256,7 @@ async def test_closing_cancels_all_work_and_frees_its_callers(flights: SingleFli
 
 @pytest.mark.parametrize("leaves", [False, True])
 async def test_nothing_is_kept_of_a_flight_that_has_ended(
-    flights: SingleFlight, work: Work, leaves: bool
+    flights: AnyFlight, work: Work, leaves: bool
 ) -> None:
     (caller,) = await join(flights, work, 1)
     assert len(flights) == 1

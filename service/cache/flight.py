@@ -5,9 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class Flights(Protocol):
+    """What `SingleFlight` and `SharedFlight` have in common."""
+
+    async def run(
+        self,
+        key: str,
+        make: Callable[[], Awaitable[T]],
+        find: Callable[[], Awaitable[T | None]] | None = None,
+    ) -> tuple[T, bool]:
+        """The result of `make()`, and whether it is that of work which another caller had started.
+
+        `find` looks in the shared store for the result of equal work that another process has done; without
+        it, as where nothing may be kept or an older result will not do, callers of this process alone are
+        joined. An exception of the work reaches every caller of this process, and no other. Work that
+        `aclose` ended raises `asyncio.CancelledError`.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Cancel all work and wait for its end."""
+        ...
 
 
 class _Flight:
@@ -38,12 +61,13 @@ class SingleFlight:
         """How many keys have work under way that somebody waits for."""
         return len(self._flights)
 
-    async def run(self, key: str, make: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """The result of `make()`, and whether it is that of work which another caller had started.
-
-        An exception of the work reaches every caller. Work that `aclose` ended raises
-        `asyncio.CancelledError`.
-        """
+    async def run(
+        self,
+        key: str,
+        make: Callable[[], Awaitable[T]],
+        find: Callable[[], Awaitable[T | None]] | None = None,  # noqa: ARG002 - there are no other processes
+    ) -> tuple[T, bool]:
+        """See `Flights.run`; no other process is joined."""
         flight = self._flights.get(key)
         joined = flight is not None
         if flight is None:
