@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from service.models import FoundQuotes, Quote, Sentence, Summary
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SUPPORT = {
     "supported": ("in the article word for word", "green"),
     "facts_found": ("facts found in the article", "green"),
@@ -39,7 +42,7 @@ def render_quotes(found: FoundQuotes) -> RenderableType:
     lines = []
     for q in found.quotes:
         line = Text(f"{q.start}-{q.end} ", "dim")
-        line.append(f"“{q.text}”")
+        line.append(f"“{_printable(q.text)}”")
         line.append(f" {q.speaker.name}" if q.speaker else "", "bold")
         line.append(f" ({q.role})", "dim")
         lines.append(line)
@@ -48,7 +51,7 @@ def render_quotes(found: FoundQuotes) -> RenderableType:
 
 def _render_sentence(sentence: Sentence, bullet: bool) -> RenderableType:
     words, colour = _SUPPORT[sentence.support]
-    text = Text(("• " if bullet else "") + sentence.text)
+    text = Text(("• " if bullet else "") + _printable(sentence.text))
     for finding in sentence.unsupported:
         offset = 2 if bullet else 0
         text.stylize("bold red underline", offset + finding.start, offset + finding.end)
@@ -57,7 +60,12 @@ def _render_sentence(sentence: Sentence, bullet: bool) -> RenderableType:
 
 
 def _render_quote(quote: Quote) -> RenderableType:
-    text = Text(f"“{quote.text}”")
+    text = Text(f"“{_printable(quote.text)}”")
     if quote.speaker:
         text.append(f" — {quote.speaker.name}", "bold")
     return Padding(text, (0, 0, 0, 2))
+
+
+def _printable(text: str) -> str:
+    """`text` without what a terminal would take for a command, of the same length."""
+    return _CONTROL.sub("\ufffd", text)
