@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn, get_args
@@ -19,7 +20,7 @@ from service.app import create_app
 from service.articles import check_text
 from service.assembly import Assembly
 from service.errors import InvalidArticleError, RequestError, SettingError, StandfirstError
-from service.models import Policy, Style, Summary
+from service.models import LANGUAGE_PATTERN, Policy, Style, Summary
 from service.prompts import PromptLibrary, default_folder, lock
 from service.reading import find_quotes
 from service.rendering import render_quotes, render_summary
@@ -79,11 +80,17 @@ def serve() -> None:
     )
 
 
+def _check_language(_: click.Context, __: click.Parameter, tag: str | None) -> str | None:
+    if tag is not None and re.fullmatch(LANGUAGE_PATTERN, tag) is None:
+        raise click.BadParameter("give a BCP 47 tag such as en or pt-BR")
+    return tag
+
+
 @cli.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--style", type=click.Choice(get_args(Style)), default="brief", show_default=True)
 @click.option("--max-quotes", type=click.IntRange(0, 20), default=5, show_default=True)
-@click.option("--language", help="BCP 47 tag of the language to write in.")
+@click.option("--language", callback=_check_language, help="BCP 47 tag of the language to write in.")
 @click.option("--title", default="", help="The article's headline.")
 @click.option("--prompt", help="Prompt as name, name@version or name@label.")
 @click.option("--model", help="Model to ask; `extractive` asks none.")
