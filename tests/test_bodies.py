@@ -192,6 +192,16 @@ def test_control_characters_are_refused_with_their_place(
     assert f"U+{ord(odd):04X} at offset 12" in problem["detail"]
 
 
+def test_stray_control_character_of_an_archive_is_taken(extractive: httpx.Client) -> None:
+    text = f"{TEXT * 20}\x1b {TEXT}"
+    assert extractive.post("/v1/quotes", json={"text": text}).status_code == 200
+
+
+def test_nul_is_refused_however_long_the_text(extractive: httpx.Client) -> None:
+    answer = extractive.post("/v1/quotes", json={"text": f"{TEXT * 20}\x00"})
+    refused(answer, 422, "invalid-article", "text")
+
+
 def test_plain_text_that_is_not_utf8_is_refused_with_the_place(extractive: httpx.Client) -> None:
     answer = send(extractive, b"The caf\xe9 closed.", PLAIN)
     assert "byte 7" in refused(answer, 400, "malformed-request", "text")["detail"]
