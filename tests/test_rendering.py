@@ -27,7 +27,7 @@ SPEAKER = Speaker(name="Ada Lund", start=0, end=8)
 def printed(part: RenderableType) -> str:
     console = Console(width=200, file=io.StringIO(), record=True)
     console.print(part)
-    return console.export_text()
+    return "".join(f"{line.rstrip()}\n" for line in console.export_text().splitlines())
 
 
 def summary(style: Style = "brief", text: str = "The mill burned down.") -> Summary:
