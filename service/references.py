@@ -26,6 +26,7 @@ _NO_PERSON_MALUS = 4.0
 _ROLE_BONUS = 6.0
 _LEADING = 7.0
 _GENDER_BONUS = 2.0
+_IMPOSSIBLE = 99.0
 _NOUN_BEHIND = re.compile(r"[ ](?P<noun>[^\W\d_A-Z]+)\b(?![ ][A-Z])")
 _ARTICLE_AHEAD = re.compile(r"\b(?:the|a|an|this|that)[ ](?:[\w-]+[ ])?$", re.IGNORECASE)
 # ", the mayor of Brill," and ", 61, a teacher": what explains the name before it.
@@ -193,15 +194,15 @@ class References:
             other = "f" if pronoun in HE else "m"
             gender = self._gender(entity)
             if entity.organization or gender == other:
-                return 8.0
+                return _IMPOSSIBLE
             if gender:
                 return -_GENDER_BONUS
             return 0.0 if entity.person or len(entity.first.words) > 1 else _NO_PERSON_MALUS
         if pronoun == SOMEBODY:
-            return 8.0 if entity.organization else 0.0
+            return _IMPOSSIBLE if entity.organization else 0.0
         if pronoun in THEY and pronoun != "es":
             human = entity.person or entity.gender or len(entity.first.words) in (2, 3)
-            return 8.0 if not entity.organization and (human or pronoun != "it") else 0.0
+            return _IMPOSSIBLE if not entity.organization and (human or pronoun != "it") else 0.0
         return 0.0
 
     def _gender(self, entity: Entity) -> str:

@@ -178,7 +178,7 @@ class _Attribution:
                 return self._phrases.behind(_skip_to(tokens[i + 1 :]), end)
             if not is_saying(tokens, i):
                 continue
-            if same_sentence and i and all(t.low in COORDINATORS for t in tokens[:i] if t.word != ","):
+            if same_sentence and _goes_on(tokens[: i + 1]):
                 return self._references.last
             if low in PARTICIPLES:
                 found = self._phrases.main_subject(tokens[:i], start)
@@ -222,6 +222,14 @@ class _Attribution:
     def _sentences(self, start: int, end: int) -> list[tuple[int, int]]:
         cuts = [start, *(m.end() for m in _SENTENCE_END.finditer(self._text, start, end)), end]
         return [(a, b) for a, b in pairwise(cuts) if self._text[a:b].strip()]
+
+
+def _goes_on(tokens: Sequence[Token]) -> bool:
+    """Whether who spoke does so again: `"…," Ana Ruiz said, adding "…"`, `… and said "…"`."""
+    *ahead, verb = tokens
+    if verb.low in PARTICIPLES:
+        return bool(ahead) and ahead[-1].word == ","
+    return bool(ahead) and all(t.low in COORDINATORS or t.word == "," for t in ahead)
 
 
 def _is_german_so(tokens: Sequence[Token]) -> bool:
