@@ -147,7 +147,9 @@ def test_a_dash_opens_no_speech_in_other_languages(text: str) -> None:
         ('Her novel "The Quay" sold well.', "title"),
         ('She was a guest on "The Late Harbour Hour" in May.', "title"),
         ("他读了《红楼梦》。", "title"),
+        ('She read "Songs My Aunt Sang," her first novel.', "title"),
         ('The so-called "quiet zone" is loud.', "scare"),
+        ('He dislikes the word "growth" in titles.', "scare"),
     ],
 )
 def test_roles_tell_speech_from_fragments_titles_and_scare_quotes(text: str, role: str) -> None:

@@ -156,8 +156,113 @@ def test_an_interview_names_who_speaks_before_a_colon() -> None:
     assert speakers("LUND: “When does it open?” RUIZ: “In May.”") == ["LUND", "RUIZ"]
 
 
+def test_who_spoke_goes_on_speaking_behind_a_participle() -> None:
+    text = '"It opens," Ana Ruiz told the Quay Post on Monday, adding that Tom Brandt "is very happy" too.'
+    assert speakers(text) == ["Ana Ruiz", "Ana Ruiz"]
+
+
 def test_two_speakers_in_one_sentence_are_told_apart() -> None:
     assert speakers('Lund said it "is a joke," while Tom Brandt "laughed it off."') == ["Lund", "Tom Brandt"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("„Wir bauen“, sagte die Sprecherin des Vereins, Hanna Kolb.", "Hanna Kolb"),
+        ("„Der Fluss steigt und das ist nicht gut“, berichtete Uwe Brand dem Stadtanzeiger.", "Uwe Brand"),
+        (
+            "Der Händler Bernd Kurz ist ruhig, die Kunden nicht. „Es wird knapp“, sagt der Händler.",
+            "Bernd Kurz",
+        ),
+        ("„Wir sind bereit“, so die Ministerin Lara Beck am Montag.", "Lara Beck"),
+        ("« Nous partons », a lancé le capitaine du navire, Marc Leduc.", "Marc Leduc"),
+        ("D’après Anne Le Gall, « tout est prêt ».", "Anne Le Gall"),
+        ("La enfermera Rosa Lillo llegó tarde. «Fue largo», recordó la enfermera.", "Rosa Lillo"),
+        ("«No hay agua», lamentó el alcalde de Robledal, Tomás Vega.", "Tomás Vega"),
+        ("「とても寒い」と、会社員の鈴木一郎さん(34)は話す。", "鈴木一郎"),
+        ("高橋健(23)は「夢のようだ」と笑った。", "高橋健"),
+        ("佐藤さくらさんは「歌が好きで、毎日歌う」と語った。", "佐藤さくら"),
+        ("وقال وزير الخارجية، الأستاذ سامي نجم، للصحفيين: «الاتفاق قريب».", "سامي نجم"),
+        ("وقالت المتحدثة باسم الوزارة ليلى حداد: «لا جديد».", "ليلى حداد"),
+    ],
+)
+def test_descriptions_and_appositions_are_read_in_several_languages(text: str, name: str) -> None:
+    assert speakers(text) == [name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "„Wir warten und das ist nicht schön“, sagte ein Anwohner.",
+        "« Personne ne nous écoute », soupire une infirmière.",
+        "«Hay que esperar», dijo un vecino.",
+        "鈴木一郎氏は帰った。\n\n近所の男性は「音が大きい」と話した。",
+        "قال شاهد عيان: «سمعنا صوتا».",
+    ],
+)
+def test_nobody_is_named_for_whom_other_languages_give_no_name(text: str) -> None:
+    assert speakers(text) == [None]
+
+
+def test_a_later_short_name_stands_for_the_whole_in_other_scripts() -> None:
+    text = "وقالت سلمى حداد إن العمل بدأ. وأوضحت حداد: «الجسر يفتح»."
+    assert speakers(text) == ["سلمى حداد"]
+
+
+def test_letters_may_carry_combining_marks() -> None:
+    assert speakers('"It opens," said Zoe\u0308 Lune\u0301.') == ["Zoe\u0308 Lune\u0301"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('Mayor Ana Ruiz met farmer Tom Brandt. "No rain," the farmer said.', ["Tom Brandt"]),
+        ('Nora Lund, the treasurer, met Ana Ruiz. "It is gone," the treasurer said.', ["Nora Lund"]),
+        ('A quarrel with the mayor, Tom Brandt, began. "Never," the mayor said.', ["Tom Brandt"]),
+        ('A spokeswoman for Quay, Ana Ruiz, left. "No," the spokeswoman said.', ["Ana Ruiz"]),
+        ('Ana Ruiz came. The Quay senator rose. "I object," he said.\n\nSen. Tom Brandt left.', [None]),
+        ('Sen. Tom Brandt met Ana Ruiz. The Quay senator rose. "I object," he said.', ["Tom Brandt"]),
+        ('Mayor Ana Ruiz heard of it late. The mayor met a clerk. "Odd," she said.', ["Ana Ruiz"]),
+        ('Tom Brandt was late. Park director Ana Ruiz was not. "A pity," she said.', ["Ana Ruiz"]),
+        ('Ilo Ruiz said that she came early. Ane Lund said he left. "Yes," she said.', ["Ilo Ruiz"]),
+        ('"I can wait," said Brill resident Ana Ruiz.', ["Ana Ruiz"]),
+        ('It rained in Kell and in Kell alone. "Wet," he said.', [None]),
+    ],
+)
+def test_roles_and_pronouns_mean_whom_the_article_describes_so(text: str, names: list[str | None]) -> None:
+    assert speakers(text) == names
+
+
+def test_a_line_that_ends_with_a_colon_announces_the_speaker_of_the_next_paragraph() -> None:
+    text = (
+        "Tom Brandt came out.\n\nAna Ruiz described the night to Tom Brandt:\n\n“It was dark.\n\n“We sang.”"
+    )
+    assert speakers(text) == ["Ana Ruiz", "Ana Ruiz"]
+
+
+def test_a_line_without_a_speaker_announces_nobody() -> None:
+    assert speakers("Ana Ruiz left.\n\nOne of the letters reads:\n\n“Stop the mill.”") == [None]
+
+
+def test_a_last_name_means_the_namesake_last_spoken_of() -> None:
+    far = "It rained. " * 300
+    text = f'Nora Lund came.\n\n{far}\n\nTom Lund stayed. Tom Lund slept. "Quiet," Lund said.'
+    assert speakers(text) == ["Tom Lund"]
+
+
+@pytest.mark.parametrize(
+    "headline", ["Attacks On Ana Ruiz Go On In Brill", "Ana Ruiz Takes Off", "RUIZ TO QUIT OVER BRILL FLOOD"]
+)
+def test_a_headline_in_capitals_makes_no_names(headline: str) -> None:
+    text = f'{headline}\n\nAna Ruiz said on Monday that "it is not so bad."'
+    (speaker,) = attribute(text, find_quotations(text))
+    assert speaker is not None
+    assert speaker.name == "Ana Ruiz"
+
+
+@pytest.mark.parametrize("word", ["Billionaire", "Former", "Carpenter"])
+def test_a_word_before_a_name_is_not_part_of_it(word: str) -> None:
+    assert speakers(f'{word} Tom Brandt paid. "Cheap," Brandt said. Then Tom Brandt left.') == ["Tom Brandt"]
 
 
 def test_names_inside_the_quotation_do_not_speak() -> None:
