@@ -8,7 +8,8 @@ digest of the id, are held out. Only quotations of 4 words and more count. Error
 Recall: annotated quotations found with exactly their bounds (white space aside), and those with which a found
 one shares 0.9 (intersection over union). Precision: found quotations that lie inside an annotated one; "in
 annotated" leaves out articles without any annotation, such as all that quote with ''two apostrophes''.
-Speaker: of annotated sources with a capitalized word, those that share one with the name found.
+Speaker: of annotated sources with a capitalized word, those that share one with the name found; a role
+that was resolved to the name of its holder counts as another name, so these are shown apart.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any  # articles are JSON of others
 
 import msgspec
 
+from service.names import is_role
 from service.quotes import Quotation, find_quotations
 from service.speakers import attribute
 
@@ -62,6 +64,12 @@ def overlap(a: tuple[int, int], b: tuple[int, int]) -> float:
 
 def name_words(source: str) -> set[str]:
     return {re.sub(r"['’]s?$", "", w) for w in NAME.findall(source)} - NOT_NAMES
+
+
+def is_description(source: str) -> bool:
+    """Whether a source is a role ("the Iowa senator"), whose name is another by nature."""
+    words = source.split()
+    return words[0].lower() in ("the", "a", "an") and (words[-1].islower() or is_role(words[-1].lower()))
 
 
 class Score:
@@ -109,6 +117,7 @@ class Score:
                 self.count["right"] += 1
                 continue
             self.count["nobody" if speaker is None else "wrong"] += 1
+            self.count["role"] += speaker is not None and is_description(quote["source"])
             context = text[max(0, span[0] - 200) : span[1] + 150]
             self._error(
                 "speakers", f"{article['id'][:24]} WANTED {quote['source']!r} GOT {speaker} IN {context!r}"
@@ -152,6 +161,8 @@ def rows(count: Counter[str]) -> list[tuple[str, str]]:
     ]
     result.append(("speaker shares a name word", ratio(count["right"], count["named"])))
     result.append(("speaker: none", ratio(count["nobody"], count["named"])))
+    result.append(("speaker: another name", ratio(count["wrong"], count["named"])))
+    result.append(("  where the source is a role", ratio(count["role"], count["wrong"])))
     return result
 
 
