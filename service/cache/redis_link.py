@@ -123,6 +123,7 @@ class RedisLink:
         if tasks:
             await asyncio.wait(tasks)
         self._fail(self._waiting, "the link is closed")
+        self._waiting.clear()
         for connection in self._idle:
             await connection.disconnect()
         self._idle.clear()
@@ -204,7 +205,7 @@ class RedisLink:
         """Fail whatever is waiting, and begin to ask whether Redis is back."""
         if self._outage is None:
             self._outage = self._in_words(error)
-            _log.warning("%s; going on without it", self._outage)
+            _log.warning("%s; results are not shared until it answers", self._outage)
             self._probe = asyncio.create_task(self._await_recovery())
         self._fail(self._waiting, self._outage)
         self._waiting.clear()
@@ -228,4 +229,4 @@ class RedisLink:
 
     def _in_words(self, error: Exception) -> str:
         # redis-py names host and port, never the password; a bare time-out says nothing.
-        return f"Redis cannot be used: {str(error) or f'no answer within {self._timeout_s:g} s'}"
+        return f"Redis cannot be used: {str(error).rstrip('.') or f'no answer within {self._timeout_s:g} s'}"
