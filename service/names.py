@@ -52,10 +52,12 @@ _GERMAN_ARTICLE = re.compile(
     r"\b(?:der|die|das|den|dem|des|ein|eine|einen|einem|einer|im|am|zum|zur|vom|keine?|seine?|ihre?)[ \xa0]$",
     re.IGNORECASE,
 )
-_HEADLINE_WORD = re.compile(r"[^\W\d_][\w’'.-]*")
+_SMALL_WORD = re.compile(r"(?<![\w’'.-])[a-zß-öø-ÿ][\w’'.-]*")
+_CAPITAL_WORD = re.compile(rf"{_FIRST}(?<![\w’'.-].)")
 _MAX_HEADLINE = 200
 _NEVER = (sys.maxsize, sys.maxsize)
 _LATELY = 3000
+_MAX_HEAD = 2000
 _IN = (" in ", " im ", " near ", " in the ")
 _PORTFOLIOS = ("Secretary of ", "Minister of ")
 GIVEN_NAMES = MALE_NAMES | FEMALE_NAMES
@@ -154,6 +156,10 @@ class _Namesakes:
     def first(self) -> Entity:
         return next(iter(self._count))
 
+    @property
+    def several(self) -> bool:
+        return len(self._count) > 1
+
     def add(self, entity: Entity) -> None:
         self._count.setdefault(entity, 0)
 
@@ -167,13 +173,13 @@ class _Namesakes:
 
     def at(self, start: int) -> Entity:
         """The one mentioned most of those lately mentioned before `start`."""
-        if len(self._count) == 1:
+        if not self.several:
             return self.first
         recent = [e for e in self._count if e in self._last and start - self._last[e] < _LATELY]
         return max(recent, key=self._count.__getitem__, default=self.first)
 
 
-def _without_common(words: list[str]) -> tuple[int, int]:
+def _bare(words: list[str]) -> tuple[int, int]:
     """Where a run begins and ends without the words that are capitalized for other reasons."""
     low, high = 0, len(words)
     while low < high and words[low] in COMMON and (words[low] not in _PLACE_ARTICLES or low + 1 == high):
@@ -190,7 +196,8 @@ class NameIndex:
         self.text = text
         self.mentions: list[Mention] = []
         # Every noun of a German text is capitalized; one behind an article is not taken for a name.
-        self._german = sum(word in text for word in _GERMAN_WORDS) > 1
+        head = text[:_MAX_HEAD]
+        self._german = sum(word in head for word in _GERMAN_WORDS) > 1
         headlines = _headlines(text)
         in_headlines: list[re.Match[str]] = []
         first, last = next(headlines, _NEVER)
@@ -229,7 +236,7 @@ class NameIndex:
         if lower in COMMON:
             return
         words = lower.replace(".", "").split()
-        low, high = _without_common(words)
+        low, high = (0, len(words)) if words[0] not in COMMON and words[-1] not in COMMON else _bare(words)
         if low == high or (high - low > 1 and words[high - 1] in PARTIES):
             return
         role = ""
@@ -306,6 +313,7 @@ class NameIndex:
                 by_last.setdefault(last, _Namesakes()).add(entity)
                 by_first.setdefault(key[0], entity)
         self._unite(full, by_last)
+        shared = {last: namesakes for last, namesakes in by_last.items() if namesakes.several}
         found: list[Entity] = []
         for mention in self.mentions:
             key = mention.words
@@ -319,8 +327,8 @@ class NameIndex:
                 one.person = True
             one.add(mention)
             found.append(one)
-            if key[-1] in by_last:
-                by_last[key[-1]].mentioned(one, mention.start)
+            if key[-1] in shared:
+                shared[key[-1]].mentioned(one, mention.start)
         if not in_headlines:
             return found
         known = full | {(word,): entity for word, entity in by_first.items() if entity.known}
@@ -349,9 +357,8 @@ def _headlines(text: str) -> Iterator[tuple[int, int]]:
     end = text.find("\n")
     while end >= 0:
         if 20 < end - start < _MAX_HEADLINE:
-            words = _HEADLINE_WORD.findall(text, start, end)
-            small = [word for word in words if word[0].islower()]
-            if len(words) - len(small) > 3 and HEADLINE_SMALL.issuperset(small):
+            small = (match.group() in HEADLINE_SMALL for match in _SMALL_WORD.finditer(text, start, end))
+            if all(small) and len(_CAPITAL_WORD.findall(text, start, end)) > 3:
                 yield start, end
         start = end + 1
         end = text.find("\n", start)

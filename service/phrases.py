@@ -82,8 +82,7 @@ class Phrases:
     def tokens(self, start: int, end: int) -> list[Token]:
         """Words and commas of `text[start:end]`."""
         return [
-            Token(m.group(), m.group().lower(), m.start(), m.end())
-            for m in _TOKEN.finditer(self._text, start, end)
+            Token(word := m.group(), word.lower(), *m.span()) for m in _TOKEN.finditer(self._text, start, end)
         ]
 
     def mentions(self, start: int, end: int) -> list[int]:

@@ -117,7 +117,7 @@ class References:
         end = max(paragraph, self._text.rfind(". ", paragraph, at)) if pronoun == SOMEBODY else at
         for i in self._names.between(max(0, at - _REACH), end)[-_MAX_CANDIDATES:]:
             mention, entity = self._names.mentions[i], self._names.entity(i)
-            if i in self.quoted or not entity.may_speak or self.role_behind(mention):
+            if i in self.quoted or not entity.may_speak:
                 continue
             score = self._salience(mention, entity) - self._distance(mention.end, at)
             score -= self._mismatch(entity, pronoun)
@@ -125,7 +125,7 @@ class References:
                 score += _ROLE_BONUS
             if mention.start >= paragraph and self._leads(mention.start):
                 score += _SUBJECT_BONUS
-            if score > best_score:
+            if score > best_score and not self.role_behind(mention):
                 best, best_score = entity, score
         return best
 
