@@ -238,7 +238,7 @@ def test_service_starts_answers_and_stops(
 
 
 def test_health_of_a_service_that_answers_is_good(
-    serving: tuple[subprocess.Popen[str], str], run: Run, environment: dict[str, str]
+    run: Run, environment: dict[str, str], extractive: httpx.Client
 ) -> None:
-    environment["STANDFIRST_PORT"] = serving[1].rpartition(":")[2]
+    environment["STANDFIRST_PORT"] = str(extractive.base_url.port)
     assert run("healthcheck").returncode == 0
