@@ -125,6 +125,28 @@ def test_unknown_field_is_named_beside_those_that_exist(extractive: httpx.Client
     assert "max_quotes" in refused(answer, 422, "invalid-request", "max_quote")["remedy"]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"style": "SECRET " * 20_000}, {"policy": "SECRET"}, {"language": "SECRET"}, {"prompt": "SECRET " * 20}],
+    ids=lambda options: next(iter(options)),
+)
+def test_value_that_was_sent_is_not_repeated(extractive: httpx.Client, options: dict[str, str]) -> None:
+    answer = extractive.post("/v1/summaries", json={"text": TEXT, **options})
+    assert answer.status_code == 422
+    assert "SECRET" not in answer.text
+
+
+@pytest.mark.parametrize("media_type", [JSON, PLAIN])
+def test_long_name_of_an_unknown_field_is_cut(extractive: httpx.Client, media_type: str) -> None:
+    name = "x" * 20_000
+    if media_type == JSON:
+        answer = extractive.post("/v1/summaries", json={"text": TEXT, name: 1})
+    else:
+        answer = send(extractive, TEXT.encode(), PLAIN, query=f"?{name}=1&{name}=2")
+    refused(answer, 422, "invalid-request", "x" * 80)
+    assert len(answer.content) < 600
+
+
 def test_option_of_summaries_is_unknown_to_quotes(extractive: httpx.Client) -> None:
     refused(
         extractive.post("/v1/quotes", json={"text": TEXT, "style": "brief"}), 422, "invalid-request", "style"

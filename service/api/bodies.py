@@ -75,7 +75,7 @@ class ArticleRequest(Request[Any, Any, Any]):
             decoded = _decode_text(body, parameters.get("charset", "utf-8"), self._options(), kind)
         else:
             raise UnsupportedMediaTypeError(
-                f"a body of type {media_type[:80]!r} cannot be read",
+                "a body of this media type cannot be read",
                 field="Content-Type",
                 remedy="send application/json, or text/plain with options in the query",
             )
@@ -137,11 +137,13 @@ def _explain(error: msgspec.ValidationError, kind: type[Struct]) -> RequestError
     message = str(error)
     if unknown := _UNKNOWN_FIELD.search(message):
         names = ", ".join(kind.__struct_fields__)
-        return RequestError(
-            f"there is no field {unknown['field'][:80]!r}", field=unknown["field"], remedy=f"fields: {names}"
-        )
+        return RequestError("there is no such field", field=unknown["field"], remedy=f"fields: {names}")
     place = _PLACE.search(message) or _MISSING_FIELD.search(message)
     field = place["field"] if place else None
+    if message.startswith("Invalid enum value"):  # what follows is the value that was sent
+        message = "this is none of the values that are allowed"
+    elif "matching regex" in message:
+        message = "this has not the form that is needed"
     return RequestError(
         _PLACE.sub("", message).replace("`", ""), field=field, remedy=_REMEDIES.get(field or "")
     )

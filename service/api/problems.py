@@ -29,6 +29,8 @@ from service.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 _PREFIX = "urn:standfirst:problem:"
+# Names and messages may hold what was sent: an answer is no place to repeat an article, nor a log of answers.
+_LONGEST = {"field": 80, "detail": 200}
 _log = logging.getLogger(__name__)
 
 
@@ -66,13 +68,17 @@ _HTTP_NAMES = {
 
 
 def problem(status: int, name: str, title: str, members: Mapping[str, object]) -> Response[dict[str, object]]:
-    """A problem-details response; members that are None are left out."""
+    """A problem-details response; members that are None are left out, and long ones cut."""
     body: dict[str, object] = {"type": _PREFIX + name, "title": title, "status": status}
-    body |= {key: value for key, value in members.items() if value is not None}
+    body |= {key: _cut(key, value) for key, value in members.items() if value is not None}
     headers = {}
     if isinstance(retry_after_s := members.get("retry_after_s"), (int, float)):
         headers["Retry-After"] = str(math.ceil(retry_after_s))
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _cut(member: str, value: object) -> object:
+    return value[: _LONGEST.get(member)] if isinstance(value, str) else value
 
 
 def handle_standfirst_error(_: Request[Any, Any, Any], error: StandfirstError) -> Response[dict[str, object]]:
