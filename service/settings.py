@@ -32,6 +32,14 @@ class Secret(str):
         return "'***'"
 
 
+class FallbackServer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A server that is asked when those before it do not answer, and what the model is called there."""
+
+    model: Name
+    base_url: HttpURL
+    api_key: Secret | None = None
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """All settings; a field `llm_timeout_s` is the variable `STANDFIRST_LLM_TIMEOUT_S`."""
 
@@ -66,7 +74,9 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     cache_url: Annotated[
         str | None,
-        Meta(description="memory:// or sqlite:///path; unset means a SQLite file in the user's data folder"),
+        Meta(
+            description="memory://, sqlite:///path or redis://host; unset: a file in the user's data folder"
+        ),
     ] = None
     cache_ttl_s: Annotated[Seconds, Meta(description="Seconds that a result is kept")] = 30 * 86400.0
 
@@ -82,7 +92,25 @@ class Settings(Struct, frozen=True, kw_only=True):
     deadline_s: Annotated[Seconds, Meta(description="Seconds that a request may take in all")] = 300.0
     llm_timeout_s: Annotated[Seconds, Meta(description="Seconds that one call of the model may take")] = 120.0
     llm_attempts: Annotated[int, Meta(ge=1, le=10, description="Tries of one call, the first included")] = 3
-    llm_concurrency: Annotated[Positive, Meta(description="Most calls of the model at once")] = 32
+    llm_concurrency: Annotated[Positive, Meta(description="Most calls at once to one server")] = 32
+    llm_max_waiting: Annotated[int, Meta(ge=0, description="Most calls that wait for a server")] = 200
+    llm_requests_per_minute: Annotated[
+        Positive | None, Meta(description="What the provider's account allows; unset: no limit")
+    ] = None
+    llm_tokens_per_minute: Annotated[
+        Positive | None, Meta(description="What the provider's account allows; unset: no limit")
+    ] = None
+    llm_hedge_share: Annotated[
+        float, Meta(ge=0, le=1, description="Share of slow calls that may be sent a second time; 0: none")
+    ] = 0.0
+    breaker_failures: Annotated[
+        int, Meta(ge=1, le=10, description="Failures in ten calls after which a server is left alone")
+    ] = 5
+    breaker_open_s: Annotated[Seconds, Meta(description="Seconds that it is left alone")] = 15.0
+    fallbacks: Annotated[
+        tuple[FallbackServer, ...],
+        Meta(description='Further servers in order, as JSON: [{"model": …, "base_url": …, "api_key": …}]'),
+    ] = ()
     chunk_concurrency: Annotated[
         Positive, Meta(description="Most calls of the model at once for one article")
     ] = 8
@@ -124,10 +152,15 @@ def _convert(name: str, value: str, kind: object) -> object:
     raw: object = value
     if name == f"{PREFIX}MODELS":
         raw = [part.strip() for part in value.split(",") if part.strip()]
+    if name == f"{PREFIX}FALLBACKS":
+        try:
+            raw = msgspec.json.decode(value)
+        except msgspec.DecodeError as exc:
+            raise SettingError(name, f"is not JSON: {exc}") from exc
     try:
         converted: object = msgspec.convert(raw, type=kind, strict=False, dec_hook=lambda _, v: Secret(v))
     except msgspec.ValidationError as exc:
-        shown = "" if "KEY" in name or "URL" in name else f" (it is {value!r})"
+        shown = "" if any(part in name for part in ("KEY", "URL", "FALLBACKS")) else f" (it is {value!r})"
         raise SettingError(name, f"{_in_words(exc)}{shown}{_choices(kind)}") from exc
     if (
         name in {f"{PREFIX}MODELS_FILE", f"{PREFIX}LOCAL_MODEL", f"{PREFIX}PROMPTS_DIR"}
