@@ -21,6 +21,7 @@ stamp = $(venv)/$(1)-$(shell cat $(2) | cksum | tr ' ' '-')
 run_files := $(addprefix requirements/,run.txt local.txt build.txt)
 ready_to_run := $(call stamp,run,pyproject.toml $(run_files))
 ready_to_check := $(call stamp,check,requirements/dev.txt)
+ready_to_bench := .venv-bench/made-$(shell cat requirements/bench.txt | cksum | tr ' ' '-')
 ready_to_lock := $(call stamp,lock,requirements/lock.txt)
 
 # An environment is made anew when a set-up was cut short, when the clone was moved (its scripts name their
@@ -49,7 +50,7 @@ check: $(ready_to_run) $(ready_to_check) ## check format, lint, types and import
 	@$(python) -m mypy --no-error-summary
 	@$(venv)/bin/lint-imports --no-logo --cache-dir .cache/import-linter
 
-bench: $(ready_to_run) $(ready_to_check) ## run the benchmarks
+bench: $(ready_to_run) $(ready_to_check) $(ready_to_bench) ## run the benchmarks
 	@echo 'bench: each measurement beside its limit'
 	@$(python) -m bench $(ARGS)
 
@@ -62,11 +63,12 @@ lock: $(ready_to_lock) ## remake requirements/*.txt from pyproject.toml
 	@$(compile) --group local --no-deps --output-file requirements/local.txt
 	@$(compile) --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
 	@$(compile) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
+	@$(compile) --group bench --output-file requirements/bench.txt
 	@$(compile) --group lock --output-file requirements/lock.txt
 
 clean: ## remove .venv, .cache and what builds leave behind
 	@echo 'clean: .venv, .cache, dist, build'
-	@rm -rf $(venv) .cache dist build
+	@rm -rf $(venv) .venv-bench .cache dist build
 
 $(venv)/made:
 	@for p in $(candidates); do \
@@ -91,6 +93,12 @@ $(ready_to_check): $(ready_to_run)
 	$(call begin,the tools for checks and tests,check)
 	@$(pip) --require-hashes -r requirements/dev.txt
 	$(end)
+
+$(ready_to_bench): $(ready_to_check)
+	@echo 'set-up: what the benchmarks compare with'
+	@rm -rf .venv-bench && $(python) -m venv .venv-bench
+	@$(subst $(venv)/,.venv-bench/,$(pip)) --require-hashes -r requirements/bench.txt
+	@touch $@
 
 $(ready_to_lock): $(venv)/made
 	$(call begin,uv,lock)
