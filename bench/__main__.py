@@ -18,6 +18,9 @@ _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "fact_check": ([str(_ARTICLES)], True),
     "grounding_cost": ([], False),
     "chunking": ([], False),
+    "llm_path": ([], False),
+    "hit_path": ([], False),
+    "footprint": ([], False),
 }
 
 
