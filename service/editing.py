@@ -62,11 +62,10 @@ def shape(sentences: Iterable[DraftSentence], style: Style, reading: Reading) ->
 
     What only repeats an instruction that stands in the article is left out: the model obeyed it.
     """
-    instructions = [reading.text[p.start : p.end] for p in reading.instructions]
     kept: list[DraftSentence] = []
     dropped: dict[str, Revision] = {}
     for sentence in (part for s in sentences for part in _split(s)):
-        if repeats(sentence.text, instructions):
+        if repeats(sentence.text, reading.instructed):
             dropped.setdefault(sentence.text, drop(sentence.text, "instruction"))
         elif any(_say_the_same(sentence.text, k.text) for k in kept):
             dropped.setdefault(sentence.text, drop(sentence.text, "repeated"))

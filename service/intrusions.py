@@ -7,7 +7,7 @@ data, the model's answer can only name places in the article, and its sentences 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from service.passages import Passage
 
@@ -40,6 +40,7 @@ _HIDDEN = re.compile(
     r"|(?<![\U0001f3f4\U000e0061-\U000e007a])[\U000e0000-\U000e007f]++"
 )
 _WORD = re.compile(r"\w+")
+_MOST, _LONGEST = 200, 2_000  # instructions, and characters of each, that a summary is compared with
 _SAME = 0.7  # share of a sentence's words from which it says the same as an instruction
 
 
@@ -65,9 +66,16 @@ def strip_hidden(text: str) -> str:
     return _HIDDEN.sub("", text)
 
 
-def repeats(sentence: str, instructions: Sequence[str]) -> bool:
-    """Whether a summary's sentence says what one of `instructions` told the model to say."""
-    words = set(_WORD.findall(sentence.casefold()))
-    return any(
-        len(words & set(_WORD.findall(i.casefold()))) >= _SAME * len(words) for i in instructions if words
-    )
+def words_of(text: str, instructions: Sequence[Passage]) -> list[frozenset[str]]:
+    """The words of each of the first instructions, of a long one those at its start, for `repeats`."""
+    return [_words(text[i.start : min(i.end, i.start + _LONGEST)]) for i in instructions[:_MOST]]
+
+
+def repeats(sentence: str, instructions: Iterable[frozenset[str]]) -> bool:
+    """Whether a summary's sentence says what one of `instructions`, given by its words, said to say."""
+    words = _words(sentence)
+    return bool(words) and any(len(words & told) >= _SAME * len(words) for told in instructions)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(text.casefold()))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from service.extractive import rank_passages
-from service.intrusions import find_instructions
+from service.intrusions import find_instructions, words_of
 from service.languages import detect_language
 from service.marking import Candidate
 from service.models import FoundQuote, FoundQuotes, Speaker
@@ -29,7 +30,8 @@ _MOST_PASSAGES = 200
 class Reading:
     """An article as code reads it; `speakers` maps the start of a quotation to who said it.
 
-    `sentences` are those that tell the news: what stands in `instructions` is meant for a model.
+    `sentences` are those that tell the news: what stands in `instructions` is meant for a model, and
+    `instructed` has the words of these.
     """
 
     text: str
@@ -40,6 +42,7 @@ class Reading:
     speakers: Mapping[int, Speaker]
     names: NameIndex
     instructions: Sequence[Passage]
+    instructed: Sequence[frozenset[str]]
 
     def candidates(self) -> list[Candidate]:
         """What may be shown as a key quote: quotations of some length; sentences where there is none."""
@@ -71,6 +74,7 @@ def read(text: str) -> Reading:
         paragraphs=paragraphs,
         sentences=_outside(instructions, find_sentences(text, paragraphs)),
         instructions=instructions,
+        instructed=words_of(text, instructions),
         quotations=quotations,
         names=names,
         speakers={q.start: s for q, s in zip(quotations, speakers, strict=True) if s is not None},
@@ -78,10 +82,10 @@ def read(text: str) -> Reading:
 
 
 def _outside(instructions: Sequence[Passage], spans: Sequence[_Span]) -> Sequence[_Span]:
-    """Those of `spans` that share nothing with `instructions`."""
-    if not instructions:
-        return spans
-    return [s for s in spans if not any(s.start < i.end and i.start < s.end for i in instructions)]
+    """Those of `spans` that share nothing with `instructions`, which are in order and apart."""
+    ends = [i.end for i in instructions]
+    after = ((s, bisect_right(ends, s.start)) for s in spans)
+    return [s for s, n in after if n == len(ends) or s.end <= instructions[n].start]
 
 
 def find_quotes(text: str) -> FoundQuotes:
