@@ -12,6 +12,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from service.api import routes
+from service.api.departures import answer_when_stopped
 from service.api.openapi import CONFIG
 from service.api.problems import handle_http_exception, handle_standfirst_error, handle_unexpected
 from service.assembly import Assembly
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> L
             Exception: handle_unexpected,
         },
         lifespan=[run],
+        middleware=[answer_when_stopped],
         logging_config=None,  # whoever runs the application says where logs go
         openapi_config=CONFIG,
         request_max_body_size=settings.max_article_bytes * _ESCAPED + _OTHER_FIELDS_BYTES,

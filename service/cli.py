@@ -28,7 +28,6 @@ from service.run import CachePolicy, Progress
 from service.settings import Settings
 from service.summarizer import Article, Options
 
-_STOP_S = 30  # what requests in flight get to finish in, once the service is told to stop
 _STAGES = {
     "article": "The model reads the article …",
     "chunks": "The model reads the article in parts: {done} of {total} …",
@@ -76,7 +75,7 @@ def serve() -> None:
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level,
-        timeout_graceful_shutdown=_STOP_S,
+        timeout_graceful_shutdown=settings.stop_s,
     )
 
 

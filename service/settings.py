@@ -49,6 +49,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="Least severe log line that is written"),
     ] = "info"
+    stop_s: Annotated[
+        Positive, Meta(description="Seconds that requests under way get when the service is stopped")
+    ] = 10
+    body_s: Annotated[Seconds, Meta(description="Seconds that a request's body may take to arrive")] = 30.0
 
     openai_api_key: Annotated[Secret | None, Meta(description="Key for the OpenAI-compatible server")] = None
     openai_base_url: Annotated[

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -235,6 +236,34 @@ def test_service_starts_answers_and_stops(
     assert (answer.status_code, answer.json()["model"]) == (200, "extractive")
     process.send_signal(number)
     assert process.wait(30) == code
+
+
+@pytest.fixture
+def waiting(environment: dict[str, str], mock_llm: MockLLM) -> None:
+    """A service that would wait for its model longer than it may take to stop."""
+    mock_llm.configure(first_token_s=60)
+    environment |= {"STANDFIRST_MODEL": "gpt-4o-mini", "OPENAI_BASE_URL": mock_llm.base_url}
+    environment["STANDFIRST_STOP_S"] = "1"
+
+
+@pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_request_that_the_stop_cuts_off_may_be_sent_again(
+    serving: tuple[subprocess.Popen[str], str], mock_llm: MockLLM, number: signal.Signals
+) -> None:
+    process, address = serving
+    with ThreadPoolExecutor() as pool:
+        answering = pool.submit(
+            httpx.post, f"{address}/v1/summaries", json={"text": ARTICLE}, trust_env=False, timeout=30
+        )
+        mock_llm.wait_until(lambda stats: stats.in_flight == 1)
+        process.send_signal(number)
+        answer = answering.result()
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:standfirst:problem:stopping")
+    assert answer.headers["Retry-After"]
+    process.wait(30)
+    assert process.stderr is not None
+    assert "Traceback" not in process.stderr.read()
 
 
 def test_health_of_a_service_that_answers_is_good(

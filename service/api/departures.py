@@ -1,4 +1,4 @@
-"""Callers who go away before they have their answer."""
+"""Callers who go away before they have their answer, and a service that stops before it has given one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,28 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from litestar import Request
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ServiceUnavailableException
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 T = TypeVar("T")
 
 # What proxies log for a client that closed the connection; nobody receives it.
 _CLIENT_CLOSED_REQUEST = 499
+_RESTART_S = "5"
+
+
+def answer_when_stopped(app: ASGIApp) -> ASGIApp:
+    """Middleware: a request that the server cuts off, because it stops, is a 503 that may be sent again."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError as exc:
+            raise ServiceUnavailableException(
+                "The service is stopping.", headers={"Retry-After": _RESTART_S, "Connection": "close"}
+            ) from exc
+
+    return answering
 
 
 async def unless_gone(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:

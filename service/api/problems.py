@@ -64,6 +64,7 @@ _HTTP_NAMES = {
     405: ("method-not-allowed", "This method is not allowed here"),
     413: ("body-too-large", "The request body is too large"),
     415: ("unsupported-media-type", "This media type is not supported"),
+    503: ("stopping", "The service is stopping"),
 }
 
 
