@@ -163,7 +163,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _best_candidates(reading: Reading, limit: int) -> list[Candidate]:
-    candidates = {(c.start, c.end): c for c in reading.candidates()}
+    candidates = {(c.start, c.end): c for c in reading.candidates}
     if any(c.kind == "quotation" for c in candidates.values()):
         spans = [Quotation(start, end, start in reading.speakers) for start, end in candidates]
         return [candidates[q.start, q.end] for q in rank_quotations(reading.text, spans, limit=limit)]

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+
+import tiktoken
 
 from service.chunks import Chunk, split
 from service.drafts import Draft, Drafter, DraftSentence, Pick, answer_tokens
 from service.errors import LLMError
 from service.extractive import summarize as extract
 from service.languages import language_name, same_language
-from service.marking import Candidate, Marked, mark
+from service.marking import Marked, mark
 from service.models import Style
 from service.passages import Passage
 from service.prompts import Prompt, fence
@@ -68,14 +71,13 @@ class MapReduce:
 
     async def draft(self, reading: Reading, order: Order, run: Run) -> Draft:
         """Draft the summary of an article; raises LLMError where the model gives nothing to work with."""
-        candidates = reading.candidates()
-        whole = mark(reading.text, Passage(0, len(reading.text)), reading.paragraphs, candidates)
+        (whole,) = await asyncio.to_thread(_mark, reading, [Passage(0, len(reading.text))])
         room = _room(run, self._prompts, reading.language)
         if await _count(whole.text, run) <= room:
             run.report(Progress("article", 0, 1))
             return await self._ask(self._prompts.article, whole, order, run, style=order.style)
         chunks = await self._chunks(reading, run, min(_LONGEST_CHUNK, room // 2))
-        notes = await self._take_notes(reading, chunks, candidates, order, run)
+        notes = await self._take_notes(reading, chunks, order, run)
         return await self._combine(notes, order, run, room)
 
     async def _chunks(self, reading: Reading, run: Run, budget: int) -> Sequence[Chunk]:
@@ -98,33 +100,28 @@ class MapReduce:
         return chunks
 
     async def _take_notes(
-        self,
-        reading: Reading,
-        chunks: Sequence[Chunk],
-        candidates: Sequence[Candidate],
-        order: Order,
-        run: Run,
+        self, reading: Reading, chunks: Sequence[Chunk], order: Order, run: Run
     ) -> list[Draft]:
         """Notes on every chunk, in order; where the model fails on one, sentences of the chunk stand in."""
         failures: list[LLMError] = []
         done = 0
         run.report(Progress("chunks", done, len(chunks)))
+        spans = [Passage(chunk.start, chunk.end) for chunk in chunks]
+        all_marked = await asyncio.to_thread(_mark, reading, spans)
 
-        async def take(chunk: Chunk) -> Draft:
+        async def take(span: Passage, marked: Marked) -> Draft:
             nonlocal done
-            span = Passage(chunk.start, chunk.end)
-            marked = mark(reading.text, span, reading.paragraphs, candidates)
             try:
                 async with self._slots:
                     notes = await self._ask(self._prompts.chunk, marked, order, run)
             except LLMError as exc:
                 failures.append(exc)
-                notes = _extract_notes(reading, span)
+                notes = await asyncio.to_thread(_extract_notes, reading, span)
             done += 1
             run.report(Progress("chunks", done, len(chunks)))
             return notes
 
-        drafts = await _all([take(chunk) for chunk in chunks])
+        drafts = await _all([take(*pair) for pair in zip(spans, all_marked, strict=True)])
         if len(failures) == len(chunks):
             raise failures[0]
         if failures:
@@ -140,24 +137,26 @@ class MapReduce:
         """One draft from many; in several rounds where the notes do not fit one call."""
         rejected = tuple(r for draft in notes for r in draft.rejected)
         while True:
-            marked = mark_notes(notes)
+            marked = await asyncio.to_thread(mark_notes, notes)
             if len(notes) <= 2 or await _count(marked.text, run) <= room:
                 break
-            groups = _group(notes, [await _count(mark_notes([n]).text, run) for n in notes], room)
+            sizes = await asyncio.to_thread(_sizes, notes, get_encoding(run.model.encoding))
+            groups = _group(notes, sizes, room)
             notes = await _all([self._combine_group(group, order, run) for group in groups])
         run.report(Progress("combine", 0, 1))
         draft = await self._ask(self._prompts.combine, marked, order, run, style=order.style)
         return Draft(draft.sentences, _keep_speakers(draft, notes), rejected + draft.rejected)
 
     async def _combine_group(self, notes: Sequence[Draft], order: Order, run: Run) -> Draft:
+        marked = await asyncio.to_thread(mark_notes, notes)
         async with self._slots:
-            return await self._ask(self._prompts.combine, mark_notes(notes), order, run, style="notes")
+            return await self._ask(self._prompts.combine, marked, order, run, style="notes")
 
     async def _ask(
         self, prompt: Prompt, marked: Marked, order: Order, run: Run, *, style: str = "notes"
     ) -> Draft:
         """Put a prompt to the model, offering it every input; a template takes those that it declares."""
-        opening, closing = fence(marked.text)
+        opening, closing = await asyncio.to_thread(fence, marked.text)
         offered: dict[str, object] = {
             "article": marked.text,
             "notes": marked.text,
@@ -185,6 +184,16 @@ def mark_notes(notes: Sequence[Draft]) -> Marked:
         lines.append(f"[q{n}] “{shown}” ({pick.speaker or 'speaker not named'})")
     plain = "\n".join(s.text for s in sentences)
     return Marked("\n".join(lines), plain, tuple(s.passages for s in sentences), tuple(picks))
+
+
+def _mark(reading: Reading, spans: Sequence[Passage]) -> list[Marked]:
+    """Each of `spans` of the article, marked."""
+    return [mark(reading.text, span, reading.paragraphs, reading.candidates) for span in spans]
+
+
+def _sizes(notes: Sequence[Draft], encoding: tiktoken.Encoding) -> list[int]:
+    """The tokens of each of `notes` by itself."""
+    return [count_tokens(mark_notes([note]).text, encoding) for note in notes]
 
 
 def _room(run: Run, prompts: Prompts, language: str) -> int:
@@ -234,7 +243,14 @@ def _keep_speakers(draft: Draft, notes: Sequence[Draft]) -> tuple[Pick, ...]:
 
 
 def _extract_notes(reading: Reading, span: Passage) -> Draft:
-    inside = [s for s in reading.sentences if span.start <= s.start and s.end <= span.end]
-    around = [p for p in reading.paragraphs if span.start <= p.start and p.end <= span.end]
+    """Sentences of a part of the article, in place of the notes that the model did not take on it."""
+    inside = _within(span, reading.sentences)
+    around = _within(span, reading.paragraphs)
     chosen = extract(reading.text, sentences=inside, paragraphs=around, max_sentences=_NOTES_PER_CHUNK)
     return Draft(tuple(DraftSentence(reading.text[s.start : s.end], (s,)) for s in chosen))
+
+
+def _within(span: Passage, passages: Sequence[Passage]) -> Sequence[Passage]:
+    """Those of `passages`, which are in order and apart, that lie in `span`."""
+    first = bisect_left(passages, span.start, key=lambda p: p.start)
+    return passages[first : bisect_right(passages, span.end, first, key=lambda p: p.end)]

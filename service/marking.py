@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,15 +53,18 @@ class Marked:
 
 
 def mark(
-    article: str, within: Passage, paragraphs: Sequence[Passage], candidates: Iterable[Candidate]
+    article: str, within: Passage, paragraphs: Sequence[Passage], candidates: Sequence[Candidate]
 ) -> Marked:
     """Mark `article[within.start:within.end]`: `[p1]` opens passages, `[q1]` stands before candidates.
 
     Ids count from 1 within the stretch, so that its marked text does not depend on what is around it. The
-    marked text is what readers see: invisible characters are left out of it.
+    marked text is what readers see: invisible characters are left out of it. `paragraphs` and `candidates`
+    are in order, and none stands in another; what lies outside of the stretch costs nothing.
     """
     passages = _passages(within, paragraphs)
-    inside = [c for c in candidates if within.start <= c.mark_at and c.end <= within.end]
+    first = bisect_left(candidates, within.start, key=lambda c: c.mark_at)
+    last = bisect_right(candidates, within.end, first, key=lambda c: c.end)
+    inside = candidates[first:last]
     marks = [(p.start, 0, f"[p{n}] ") for n, p in enumerate(passages, 1)]
     marks += [(c.mark_at, 1, f"[q{n}] ") for n, c in enumerate(inside, 1)]
     marks.sort()
@@ -81,10 +85,10 @@ def mark(
 def _passages(within: Passage, paragraphs: Sequence[Passage]) -> list[Passage]:
     """The paragraphs inside `within`, clipped to it, short ones joined to the one after."""
     joined: list[Passage] = []
-    for p in paragraphs:
+    first = bisect_right(paragraphs, within.start, key=lambda p: p.end)
+    last = bisect_left(paragraphs, within.end, first, key=lambda p: p.start)
+    for p in paragraphs[first:last]:
         start, end = max(p.start, within.start), min(p.end, within.end)
-        if start >= end:
-            continue
         if joined and joined[-1].end - joined[-1].start < _SHORTEST_PASSAGE:
             start = joined.pop().start
         joined.append(Passage(start, end))

@@ -31,7 +31,7 @@ class Reading:
     """An article as code reads it; `speakers` maps the start of a quotation to who said it.
 
     `sentences` are those that tell the news: what stands in `instructions` is meant for a model, and
-    `instructed` has the words of these.
+    `instructed` has the words of these. `candidates`, in order, may be shown as key quotes.
     """
 
     text: str
@@ -43,22 +43,7 @@ class Reading:
     names: NameIndex
     instructions: Sequence[Passage]
     instructed: Sequence[frozenset[str]]
-
-    def candidates(self) -> list[Candidate]:
-        """What may be shown as a key quote: quotations of some length; sentences where there is none."""
-        quoted = [
-            Candidate(self.text[q.start : q.end], q.start, q.end, q.outer_start, "quotation")
-            for q in _outside(self.instructions, self.quotations)
-            if q.role in _QUOTABLE_ROLES and q.depth == 0 and _says_enough(self.text[q.start : q.end])
-        ]
-        if quoted:
-            return quoted
-        told = rank_passages(
-            self.text, sentences=self.sentences, paragraphs=self.paragraphs, limit=_MOST_PASSAGES
-        )
-        return [
-            Candidate(self.text[s.start : s.end], s.start, s.end, s.start, "passage") for s in sorted(told)
-        ]
+    candidates: Sequence[Candidate]
 
 
 def read(text: str) -> Reading:
@@ -68,17 +53,35 @@ def read(text: str) -> Reading:
     instructions = find_instructions(text, paragraphs)
     names = NameIndex(text)
     speakers = attribute(text, quotations, paragraphs, names)
+    sentences = _outside(instructions, find_sentences(text, paragraphs))
+    quotable = _quotable(text, _outside(instructions, quotations))
     return Reading(
         text=text,
         language=detect_language(text),
         paragraphs=paragraphs,
-        sentences=_outside(instructions, find_sentences(text, paragraphs)),
+        sentences=sentences,
         instructions=instructions,
         instructed=words_of(text, instructions),
         quotations=quotations,
         names=names,
+        candidates=quotable or _telling(text, sentences, paragraphs),
         speakers={q.start: s for q, s in zip(quotations, speakers, strict=True) if s is not None},
     )
+
+
+def _quotable(text: str, quotations: Sequence[Quotation]) -> list[Candidate]:
+    """Quotations of some length."""
+    return [
+        Candidate(text[q.start : q.end], q.start, q.end, q.outer_start, "quotation")
+        for q in quotations
+        if q.role in _QUOTABLE_ROLES and q.depth == 0 and _says_enough(text[q.start : q.end])
+    ]
+
+
+def _telling(text: str, sentences: Sequence[Passage], paragraphs: Sequence[Passage]) -> list[Candidate]:
+    """What stands in for quotations in an article without any: the sentences that say most of it."""
+    told = rank_passages(text, sentences=sentences, paragraphs=paragraphs, limit=_MOST_PASSAGES)
+    return [Candidate(text[s.start : s.end], s.start, s.end, s.start, "passage") for s in sorted(told)]
 
 
 def _outside(instructions: Sequence[Passage], spans: Sequence[_Span]) -> Sequence[_Span]:

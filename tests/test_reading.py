@@ -15,7 +15,7 @@ ARTICLE = (
 
 
 def test_candidates_are_quotations_of_some_length_in_the_order_of_the_article() -> None:
-    assert [c.text for c in read(ARTICLE).candidates()] == ["We cannot ask people to drive over rust,"]
+    assert [c.text for c in read(ARTICLE).candidates] == ["We cannot ask people to drive over rust,"]
 
 
 def test_article_without_quotation_marks_has_sentences_as_candidates() -> None:
@@ -23,7 +23,7 @@ def test_article_without_quotation_marks_has_sentences_as_candidates() -> None:
         "The council voted on Tuesday to close the old bridge. Nobody on the council voted against the plan."
     )
 
-    candidates = read(text).candidates()
+    candidates = read(text).candidates
 
     assert {c.kind for c in candidates} == {"passage"}
     assert [c.text for c in candidates] == [text[:53], text[54:]]
@@ -62,4 +62,4 @@ def test_all_quotations_are_listed_with_their_roles() -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_every_quotation_of_any_text_is_exact(text: str) -> None:
     assert all(text[q.start : q.end] == q.text for q in find_quotes(text).quotes)
-    assert all(text[c.start : c.end] == c.text for c in read(text).candidates())
+    assert all(text[c.start : c.end] == c.text for c in read(text).candidates)
