@@ -120,21 +120,28 @@ def hits_beside_huge_articles(hits: Hits, seconds: float, rounds: int) -> None:
 
 
 def calls_on_one_core(stack: ExitStack, mock: Mock, folder: Path, count: int, rounds: int) -> None:
-    """LLM calls a second through the library's whole pipeline, against a bare loop over the SDK."""
+    """LLM calls a second of CPU through the library's whole pipeline, against a bare loop over the SDK.
+
+    The mock, on the other core, cannot keep the bare loop busy, so that time on the clock would flatter us.
+    """
     articles = asyncio.run(record(folder, "short", count=count, characters=SHORT_CHARACTERS, chunks=1))
     workers = {way: stack.enter_context(Worker("bench.baselines")) for way in ("pipeline", "bare_openai")}
 
     def measure(way: str) -> float:
         job = {"way": way, "url": mock.url, "articles": str(articles.calls), "in_flight": 50}
         workers[way].pin(0)  # threads that were started since are on that core already
-        return count / float(workers[way].ask(job)["seconds"])
+        answer = workers[way].ask(job)
+        wall[way].append(count / float(answer["seconds"]))
+        return count / float(answer["cpu_s"])
 
+    wall: dict[str, list[float]] = {way: [] for way in workers}
     mock.configure()
     ways: dict[str, Callable[[], float]] = {way: partial(measure, way) for way in workers}
     rates = interleave(ways, rounds)
     medians = {way: statistics.median(rates[way]) for way in rates}
-    note = f"{medians['pipeline']:.0f} to {medians['bare_openai']:.0f} a second"
-    what = "LLM calls a second on one core: against AsyncOpenAI's create"
+    seen = f"{statistics.median(wall['pipeline']):.0f} to {statistics.median(wall['bare_openai']):.0f}"
+    note = f"{medians['pipeline']:.0f} to {medians['bare_openai']:.0f} a second of CPU; by the clock {seen}"
+    what = "LLM calls a second of CPU: against AsyncOpenAI's create"
     show([Row(what, ratio(rates["pipeline"], rates["bare_openai"]), 1.0, at_least=True, note=note)])
 
 
