@@ -74,9 +74,21 @@ def serve() -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        log_level=settings.log_level,
+        log_config=_log_config(settings.log_level),
         timeout_graceful_shutdown=settings.stop_s,
     )
+
+
+def _log_config(level: str) -> dict[str, object]:
+    """All that is logged by the service and by uvicorn, on standard error."""
+    logger = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "loggers": {"service": logger, "uvicorn": logger},
+    }
 
 
 def _check_language(_: click.Context, __: click.Parameter, tag: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -236,6 +237,23 @@ def test_service_starts_answers_and_stops(
     assert (answer.status_code, answer.json()["model"]) == (200, "extractive")
     process.send_signal(number)
     assert process.wait(30) == code
+
+
+@pytest.fixture
+def cache_broken(environment: dict[str, str]) -> None:
+    """A service that has something to warn of when it is first asked."""
+    environment["STANDFIRST_CACHE_URL"] = "sqlite:////dev/null/cache.sqlite3"
+
+
+@pytest.mark.usefixtures("cache_broken")
+def test_warning_is_logged_with_its_time_level_and_place(serving: tuple[subprocess.Popen[str], str]) -> None:
+    process, address = serving
+    httpx.post(f"{address}/v1/summaries", json={"text": ARTICLE}, trust_env=False)
+    process.terminate()
+    assert process.stderr is not None
+    assert re.search(
+        r"^\d{4}-\d\d-\d\d \S+ WARNING service\.cache\.sqlite: ", process.stderr.read(), re.MULTILINE
+    )
 
 
 @pytest.fixture
