@@ -1,10 +1,10 @@
 """What Standfirst is compared with, each in a process of its own: `python -m bench.baselines` is a worker.
 
-A job is a line of JSON, `{"way", "url", "articles", "in_flight"}`: `way` names a function below, `articles` a
-file with a list of `{"text", "calls"}`, where `calls` are the bodies that Standfirst sends for that article:
-those of its chunks, which go out together, and then that which combines them. The answer is
-`{"seconds", "cpu_s"}`. Frameworks run in the environment of requirements/bench.txt, so each way imports what it
-needs when it is first asked for.
+A job is a line of JSON, `{"way", "url", "articles", "in_flight"}`: `way` names a function below, `articles`
+a file with a list of `{"text", "calls"}`, where `calls` are the bodies that Standfirst sends for that
+article: those of its chunks, which go out together, and then that which combines them. The answer is
+`{"seconds", "cpu_s"}`. Frameworks run in the environment of requirements/bench.txt: each way imports
+what it needs when it is first asked for.
 """
 
 from __future__ import annotations
