@@ -7,16 +7,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from service.cache import CacheStore, open_store
-from service.catalogue import Catalogue, StructuredOutput
+from service.cache import CacheStore, open_flights, open_store
+from service.catalogue import Catalogue
 from service.errors import SettingError, StoreError
 from service.llm import LLM, ChatReply, ChatRequest, OpenAILLM
 from service.local_llm import MODEL as LOCAL_MODEL
 from service.local_llm import LocalLLMServer
 from service.prompts import PromptLibrary
-from service.resilience import Limited, Retrying
+from service.resilience import Breaker, Endpoint, Fallback, Hedged, Limited, RateLimited, Retrying
 from service.settings import Settings, variable_of
-from service.summarizer import EXTRACTIVE, Summarizer
+from service.summarizer import EXTRACTIVE, Models, Summarizer
 from service.tokens import get_encoding
 
 _DEFAULT_MODEL = "gpt-6-luna"
@@ -26,9 +26,8 @@ _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 class EmbeddedLLM:
     """The embedded LLM as an `LLM`: waits until its server is ready, then asks it."""
 
-    def __init__(self, server: LocalLLMServer, structured_output: dict[str, StructuredOutput]) -> None:
+    def __init__(self, server: LocalLLMServer) -> None:
         self._server = server
-        self._structured_output = structured_output
         self._llm: OpenAILLM | None = None
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -36,7 +35,7 @@ class EmbeddedLLM:
         await self._server.wait_ready(request.timeout_s)
         if self._llm is None:
             self._llm = OpenAILLM(
-                self._server.base_url, self._server.api_key, structured_output=self._structured_output
+                self._server.base_url, self._server.api_key, structured_output={LOCAL_MODEL: "none"}
             )
         return await self._llm.complete(request)
 
@@ -67,31 +66,63 @@ class Assembly:
         self._store = _open_store(settings)
         self._llm = self._configured_llm() if llm is None else llm
         self.summarizer = Summarizer(
-            llm=self._llm,
-            models=self._models,
-            catalogue=self._catalogue,
+            models=Models(self._models, self._llm, self._catalogue, self._source()),
             prompts=self.prompts,
             store=self._store,
+            flights=open_flights(self._store),
             settings=settings,
         )
         self._stack = AsyncExitStack()
 
+    def _source(self) -> str:
+        """What tells the configured models from those of the same names elsewhere."""
+        if self._local is not None:
+            return self._local.identity
+        return self.settings.openai_base_url or _DEFAULT_BASE_URL
+
     def _configured_llm(self) -> LLM:
         settings = self.settings
-        structured = {m: s for m in self._models if (s := self._catalogue.find(m).structured_output)}
-        upstream: LLM
+        first: LLM
         if settings.uses_embedded_llm and self._models != (EXTRACTIVE,):
             window = self._catalogue.find(LOCAL_MODEL).context_window
             self._local = LocalLLMServer(settings.local_model, context_tokens=window)
-            upstream = EmbeddedLLM(self._local, structured)
-        else:
-            upstream = OpenAILLM(
-                settings.openai_base_url or _DEFAULT_BASE_URL,
-                settings.openai_api_key,
-                structured_output=structured,
-                max_connections=settings.llm_concurrency,
+            # It answers one call at a time; a second one waits at its door to follow without a gap.
+            one_by_one = Limited(
+                EmbeddedLLM(self._local), 2, min_concurrent=2, max_waiting=settings.llm_max_waiting
             )
-        return Limited(Retrying(upstream, settings.llm_attempts), settings.llm_concurrency)
+            first = Retrying(one_by_one, settings.llm_attempts)
+        else:
+            url = settings.openai_base_url or _DEFAULT_BASE_URL
+            first = self._guarded(self._client(url, settings.openai_api_key))
+        if not settings.fallbacks:
+            return first
+        others = [
+            Endpoint(self._guarded(self._client(server.base_url, server.api_key)), server.model)
+            for server in settings.fallbacks
+        ]
+        return Fallback([Endpoint(first), *others])
+
+    def _client(self, base_url: str, api_key: str | None) -> OpenAILLM:
+        names = [*self._models, *(server.model for server in self.settings.fallbacks)]
+        structured = {m: s for m in names if (s := self._catalogue.find(m).structured_output)}
+        connections = self.settings.llm_concurrency
+        return OpenAILLM(base_url, api_key, structured_output=structured, max_connections=connections)
+
+    def _guarded(self, llm: LLM) -> LLM:
+        """`llm` with retries, limits and a breaker, in the order that `service.resilience` gives."""
+        settings = self.settings
+        llm = Breaker(llm, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
+        llm = Limited(llm, settings.llm_concurrency, max_waiting=settings.llm_max_waiting)
+        if settings.llm_requests_per_minute or settings.llm_tokens_per_minute:
+            llm = RateLimited(
+                llm,
+                requests_per_minute=settings.llm_requests_per_minute,
+                tokens_per_minute=settings.llm_tokens_per_minute,
+                max_waiting=settings.llm_max_waiting,
+            )
+        if settings.llm_hedge_share:
+            llm = Hedged(llm, share=settings.llm_hedge_share)
+        return Retrying(llm, settings.llm_attempts)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -112,8 +143,8 @@ class Assembly:
     def problems(self) -> dict[str, str]:
         """What does less than it should, by part; empty when all is well."""
         found = {}
-        if self._local is not None and not self._local.ready:
-            found["model"] = "the embedded LLM is not ready yet"
+        if self._local is not None and self._local.problem is not None:
+            found["model"] = self._local.problem
         if self._store.problem is not None:
             found["cache"] = self._store.problem
         return found

@@ -16,9 +16,9 @@ import msgspec
 from litestar.stores.base import Store
 
 from service.answers import Answer, AnswerQuote, read_answer
-from service.cache import cache_key
+from service.cache import SingleFlight, cache_key
 from service.catalogue import ModelInfo
-from service.errors import LLMOutputError, LLMRefusalError, LLMTimeoutError
+from service.errors import LLMError, LLMOutputError, LLMRefusalError, LLMTimeoutError
 from service.llm import LLM, ChatReply, ChatRequest, OutputSchema
 from service.marking import Candidate, Marked
 from service.models import RejectedQuote, RejectionReason
@@ -28,6 +28,7 @@ from service.run import Run
 
 _LONGEST_REJECTED = 300
 _ENOUGH_SENTENCES = 3
+_CHARACTERS_PER_TOKEN = 3  # a cautious estimate, for limits of tokens a minute
 _CUT = "The model's answer was longer than its limit; its torn end was left out."
 _SHORTEST_COPY = 12  # shorter texts stand in too many places to tell which was meant
 _SENTENCE_END = re.compile(r"[.!?…。！？؟۔।։።][\"'”’»›」』)\]]*$")
@@ -62,10 +63,12 @@ class Draft:
 class Drafter:
     """Asks a model for drafts and keeps its answers in a store."""
 
-    def __init__(self, llm: LLM, store: Store, *, ttl_s: float) -> None:
+    def __init__(self, llm: LLM, store: Store, *, source: str, ttl_s: float) -> None:
         self._llm = llm
         self._store = store
-        self._ttl_s = ttl_s
+        self._source = source
+        self._ttl_s = round(ttl_s)
+        self._flights = SingleFlight()
 
     async def ask(self, prompt: Prompt, marked: Marked, run: Run, offered: Mapping[str, object]) -> Draft:
         """Put `prompt` to the model; `marked` is what its ids refer to, `offered` the inputs it may use.
@@ -78,61 +81,73 @@ class Drafter:
         return resolve(await self._answer(prompt, run, inputs), marked)
 
     async def _answer(self, prompt: Prompt, run: Run, inputs: Mapping[str, object]) -> Answer:
-        schema = prompt.output_schema
+        schema, messages = prompt.output_schema, prompt.render(**inputs)
         request = ChatRequest(
             model=run.model.name,
-            messages=prompt.render(**inputs),
+            messages=messages,
             max_output_tokens=answer_tokens(prompt, run.model),
             timeout_s=run.call_timeout_s,
             temperature=prompt.sampling.temperature,
             seed=0,
+            input_tokens=sum(len(m.content) for m in messages) // _CHARACTERS_PER_TOKEN,
             output_schema=None if schema is None else OutputSchema(name="draft", schema=schema),
             extra=dict(run.model.extra),
         )
-        digest = cache_key(
-            "draft", request=msgspec.to_builtins(msgspec.structs.replace(request, timeout_s=0.0))
-        )
-        key = f"draft/{digest}"
+        asked = msgspec.structs.replace(request, timeout_s=0.0, input_tokens=None)
+        key = f"draft/{cache_key('draft', source=self._source, request=msgspec.to_builtins(asked))}"
         run.draft_keys.append(key)
         if run.cache.reads and (kept := await self._store.get(key)) is not None:
             return msgspec.json.decode(kept, type=Answer)
+        # Two styles of one long article may need the notes on a chunk at the same time.
+        flight = f"{key} {run.cache.reads:d}{run.cache.writes:d}"
+        answer, _ = await self._flights.run(flight, lambda: self._pay(key, request, run))
+        return answer
+
+    async def _pay(self, key: str, request: ChatRequest, run: Run) -> Answer:
+        """Ask the model, and keep a whole answer."""
         answer, whole = await self._call(request, run)
         if run.cache.writes and whole:
-            await self._store.set(key, msgspec.json.encode(answer), expires_in=round(self._ttl_s))
+            await self._store.set(key, msgspec.json.encode(answer), expires_in=self._ttl_s)
         return answer
 
     async def _call(self, request: ChatRequest, run: Run) -> tuple[Answer, bool]:
         """The model's answer, and whether it is whole. A cut or unreadable one is asked for again.
 
-        The second try gets twice the room and another seed; what is still cut then loses its torn sentence.
-        Prose that was cut is not asked for again if it has sentences enough without the torn one.
+        The second try gets twice the room and another seed; what is still cut, or where the second try
+        fails, loses its torn sentence. Prose with sentences enough is not asked for again.
         """
-        reply = await self._complete(request, run)
+        first = await self._complete(request, run)
+        cut = _read_cut(first)
+        if first.finish_reason != "length":
+            try:
+                return read_answer(first.text).answer, True
+            except LLMOutputError:
+                run.notice("unreadable_answer", "An answer could not be read; the model was asked again.")
+        elif cut is not None and request.output_schema is None and len(cut.sentences) >= _ENOUGH_SENTENCES:
+            run.notice("answer_cut_short", _CUT)
+            return cut, True
+        room = 2 * request.max_output_tokens
         try:
-            answer = read_answer(reply.text).answer
-            if reply.finish_reason != "length":
-                return answer, True
-            if request.output_schema is None and len(answer.sentences) > _ENOUGH_SENTENCES:
-                run.notice("answer_cut_short", _CUT)
-                return _without_torn_end(answer), True
-        except LLMOutputError:
-            run.notice("unreadable_answer", "An answer of the model could not be read; it was asked again.")
-        request = msgspec.structs.replace(
-            request, max_output_tokens=2 * request.max_output_tokens, seed=(request.seed or 0) + 1
-        )
-        reply = await self._complete(request, run)
-        answer = read_answer(reply.text).answer
-        if reply.finish_reason != "length":
-            return answer, True
+            second = await self._complete(
+                msgspec.structs.replace(request, max_output_tokens=room, seed=(request.seed or 0) + 1), run
+            )
+            if second.finish_reason != "length":
+                return read_answer(second.text).answer, True
+            cut = _read_cut(second) or cut
+        except LLMError:
+            if cut is None:
+                raise
+        if cut is None:
+            raise LLMOutputError("the model's answer was cut within its first sentence, twice")
         run.notice("answer_cut_short", _CUT)
-        return _without_torn_end(answer), False
+        return cut, False
 
     async def _complete(self, request: ChatRequest, run: Run) -> ChatReply:
         timeout_s = min(request.timeout_s, run.deadline - asyncio.get_running_loop().time())
         if timeout_s <= 0:
             raise LLMTimeoutError("the request's deadline has passed")
         reply = await self._llm.complete(msgspec.structs.replace(request, timeout_s=timeout_s))
-        run.spent.append(reply.usage)
+        run.spent.append((reply.model, reply.usage))
         if reply.finish_reason in ("refusal", "content_filter"):
             raise LLMRefusalError("the model declined to answer")
         return reply
@@ -184,9 +199,13 @@ def _reject(quote: AnswerQuote, reason: RejectionReason) -> RejectedQuote:
     return RejectedQuote(text=quote.id[:_LONGEST_REJECTED], reason=reason)
 
 
-def _without_torn_end(answer: Answer) -> Answer:
-    """The answer less a last sentence that ends in mid-air; raises LLMOutputError if nothing else is left."""
+def _read_cut(reply: ChatReply) -> Answer | None:
+    """The sentences of a cut answer without one that ends in mid-air; None where none is left."""
+    if reply.finish_reason != "length":
+        return None
+    try:
+        answer = read_answer(reply.text).answer
+    except LLMOutputError:
+        return None
     whole = answer.sentences if _SENTENCE_END.search(answer.sentences[-1].text) else answer.sentences[:-1]
-    if not whole:
-        raise LLMOutputError("the model's answer was cut within its first sentence")
-    return Answer(whole, answer.quotes)
+    return Answer(whole, answer.quotes) if whole else None

@@ -36,19 +36,20 @@ class Run:
     """One request's way through the model: which model, until when, and what has been spent and noticed.
 
     `deadline` is a time of the running event loop in seconds; `report` is told of every step; `degraded`
-    means that code stood in for the model somewhere; `spent` has one entry for each call that was answered,
-    None where the server did not count; `draft_keys` are the store's keys of the drafts that were used.
+    means that code stood in for the model somewhere; `spent` has the model and the tokens of each call that
+    was answered, None where the server did not count; `draft_keys` are the store's keys of the drafts used.
     """
 
     model: ModelInfo
     deadline: float
     call_timeout_s: float
     cache: CachePolicy
+    find_model: Callable[[str], ModelInfo]
     report: Callable[[Progress], object] = lambda _: None
     chunks: int = 1
     truncated: bool = False
     degraded: bool = False
-    spent: list[TokenUsage | None] = field(default_factory=list)
+    spent: list[tuple[str, TokenUsage | None]] = field(default_factory=list)
     draft_keys: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
@@ -59,7 +60,7 @@ class Run:
 
     def usage(self) -> Usage:
         """What the calls so far came to; the cost is None where a call or a price was not counted."""
-        counted = [u for u in self.spent if u is not None]
+        counted = [u for _, u in self.spent if u is not None]
         total = TokenUsage(
             input_tokens=sum(u.input_tokens for u in counted),
             cached_input_tokens=sum(u.cached_input_tokens for u in counted),
@@ -70,10 +71,16 @@ class Run:
             input_tokens=total.input_tokens,
             cached_input_tokens=total.cached_input_tokens,
             output_tokens=total.output_tokens,
-            cost_usd=self._cost_usd(counted, total),
+            cost_usd=self._cost_usd(),
         )
 
-    def _cost_usd(self, counted: list[TokenUsage], total: TokenUsage) -> float | None:
-        if not self.spent:
-            return 0.0
-        return cost_usd(self.model, total) if len(counted) == len(self.spent) else None
+    def _cost_usd(self) -> float | None:
+        """By the price of the model that answered, which a fallback may have been."""
+        total = 0.0
+        for name, usage in self.spent:
+            answered = self.find_model(name)
+            cost = None if usage is None else cost_usd(answered if answered.known else self.model, usage)
+            if cost is None:
+                return None
+            total += cost
+        return total

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from litestar.stores.base import Store
 from msgspec import Struct
 
-from service.cache import SingleFlight, cache_key
+from service.cache import Flights, cache_key
 from service.catalogue import Catalogue
 from service.drafts import Drafter
 from service.errors import NotCachedError, UnknownModelError, UnknownPromptError
@@ -59,40 +60,52 @@ class Outcome(NamedTuple):
     kept: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models that a request may name, the default first; `extractive` asks none.
+
+    `llm` answers for all of them, told apart by the request's `model`. `source` names the server or the file
+    that they come from: a model of the same name elsewhere is another one.
+    """
+
+    names: tuple[str, ...]
+    llm: LLM
+    catalogue: Catalogue
+    source: str
+
+
 class Summarizer:
     """Summarizes articles with one of several models, and keeps what it made.
 
     Args:
-        llm: Answers for every model in `models`; told apart by the request's `model`.
-        models: The models that a request may name, the default first; `extractive` asks none.
-        catalogue: What is known of models.
+        models: Who is asked.
         prompts: The prompt templates.
         store: Keeps summaries and drafts.
+        flights: Makes equal work in flight one.
         settings: Bounds of one request, and what holds where a request does not say.
     """
 
     def __init__(
         self,
         *,
-        llm: LLM,
-        models: tuple[str, ...],
-        catalogue: Catalogue,
+        models: Models,
         prompts: PromptLibrary,
         store: Store,
+        flights: Flights,
         settings: Settings,
     ) -> None:
         self._models = models
-        self._catalogue = catalogue
         self._library = prompts
         self._store = store
+        self._flights = flights
         self._settings = settings
+        self._ttl_s = round(settings.cache_ttl_s)
         self._pipeline = Pipeline(
-            Drafter(llm, store, ttl_s=settings.cache_ttl_s),
+            Drafter(models.llm, store, source=models.source, ttl_s=self._ttl_s),
             max_chunks=settings.max_chunks,
             chunk_concurrency=settings.chunk_concurrency,
             fallback=settings.fallback == "extractive",
         )
-        self._flights = SingleFlight()
 
     async def summarize(
         self,
@@ -114,7 +127,14 @@ class Summarizer:
         if cache.only:
             raise NotCachedError("there is no cached summary for this request", remedy="drop only-if-cached")
         flight = f"{job.id} {cache.reads:d}{cache.writes:d}"
-        (body, kept), joined = await self._flights.run(flight, lambda: self._make(job, cache, report))
+
+        async def look() -> tuple[bytes, bool] | None:
+            body = await self._store.get(_summary_key(job.id))
+            return None if body is None else (body, True)
+
+        # What may not be kept, or must be made anew, is no other process's business.
+        find = look if cache.reads and cache.writes else None
+        (body, kept), joined = await self._flights.run(flight, lambda: self._make(job, cache, report), find)
         return Outcome(job.id, body, "joined" if joined else "miss", kept)
 
     async def find(self, summary_id: str) -> bytes | None:
@@ -122,13 +142,11 @@ class Summarizer:
         return await self._store.get(_summary_key(summary_id))
 
     async def forget(self, summary_id: str) -> bool:
-        """Remove a summary and the drafts it was made of; False if there was none."""
-        known = await self._store.exists(_summary_key(summary_id))
-        drafts = await self._store.get(_drafts_key(summary_id))
-        for key in msgspec.json.decode(drafts, type=list[str]) if drafts else ():
+        """Remove a summary and the drafts it was made of; False if there was nothing."""
+        drafts = await self._drafts_of(summary_id)
+        known = bool(drafts) or await self._store.exists(_summary_key(summary_id))
+        for key in (*drafts, _drafts_key(summary_id), _summary_key(summary_id)):
             await self._store.delete(key)
-        await self._store.delete(_drafts_key(summary_id))
-        await self._store.delete(_summary_key(summary_id))
         return known
 
     async def aclose(self) -> None:
@@ -136,14 +154,14 @@ class Summarizer:
         await self._flights.aclose()
 
     async def _plan(self, article: Article, options: Options) -> Job:
-        model = options.model or self._models[0]
-        if model not in self._models:
+        model = options.model or self._models.names[0]
+        if model not in self._models.names:
             raise UnknownModelError(
                 f"there is no model {model[:80]!r} here",
                 field="model",
-                remedy=f"use one of: {', '.join(self._models)}",
+                remedy=f"use one of: {', '.join(self._models.names)}",
             )
-        info = self._catalogue.find(model)
+        info = self._models.catalogue.find(model)
         prompts = self._prompts(options.prompt, info.prompt_suffix)
         policy = options.policy or self._settings.policy
         if len(article.text) > _LONG_ARTICLE:
@@ -161,6 +179,7 @@ class Summarizer:
             language=options.language,
             policy=policy,
             model=model,
+            source=None if used is None else self._models.source,
             prompts=None if used is None else used.digests(),
             catalogue=None if used is None else msgspec.to_builtins(info),
             max_chunks=self._settings.max_chunks,
@@ -200,21 +219,33 @@ class Summarizer:
         """Make a summary and keep it, unless code had to stand in for the model or nothing may be kept."""
         loop = asyncio.get_running_loop()
         run = Run(
-            model=self._catalogue.find(job.model),
+            model=self._models.catalogue.find(job.model),
             deadline=loop.time() + self._settings.deadline_s,
             call_timeout_s=self._settings.llm_timeout_s,
             cache=cache,
+            find_model=self._models.catalogue.find,
             report=report,
         )
-        body = msgspec.json.encode(await self._pipeline.make(job, run))
+        try:
+            summary = await self._pipeline.make(job, run)
+        finally:
+            if cache.writes and run.draft_keys:
+                await self._list_drafts(job.id, run.draft_keys)
+        body = msgspec.json.encode(summary)
         kept = cache.writes and not run.degraded
-        ttl_s = round(self._settings.cache_ttl_s)
-        if cache.writes and run.draft_keys:
-            # Kept even for a degraded summary, so that `forget` finds everything that came of the article.
-            await self._store.set(_drafts_key(job.id), msgspec.json.encode(run.draft_keys), expires_in=ttl_s)
         if kept:
-            await self._store.set(_summary_key(job.id), body, expires_in=ttl_s)
+            await self._store.set(_summary_key(job.id), body, expires_in=self._ttl_s)
         return body, kept
+
+    async def _list_drafts(self, summary_id: str, keys: Sequence[str]) -> None:
+        """Remember, for `forget`, which drafts came of the article in this run and in earlier ones."""
+        known = await self._drafts_of(summary_id)
+        listed = msgspec.json.encode(list(dict.fromkeys((*known, *keys))))
+        await self._store.set(_drafts_key(summary_id), listed, expires_in=self._ttl_s)
+
+    async def _drafts_of(self, summary_id: str) -> list[str]:
+        listed = await self._store.get(_drafts_key(summary_id))
+        return msgspec.json.decode(listed, type=list[str]) if listed else []
 
 
 def _summary_key(summary_id: str) -> str:
