@@ -38,6 +38,25 @@ PT=Portugal RU=Russia SA=Saudi_Arabia SG=Singapore TW=Taiwan US=United_States ZA
 419=Latin_America
 """
 
+# Languages that the detector takes for each other in short texts.
+_LOOKALIKES = tuple(
+    frozenset(group.split())
+    for group in (
+        "af nl fy",
+        "be bg mk ru sr uk",
+        "bs hr sl sr",
+        "ca es gl pt",
+        "co it la",
+        "cs sk",
+        "da nb nn no sv",
+        "de lb",
+        "fil ceb tl",
+        "hi mr ne",
+        "id jv ms su",
+        "zh ja",
+    )
+)
+
 
 @functools.cache
 def _names(table: str) -> dict[str, str]:
@@ -74,3 +93,11 @@ def language_name(tag: str) -> str:
         return tag
     variants = [_names(_VARIANTS).get(s.title() if len(s) == 4 else s.upper(), s) for s in rest]
     return f"{name} ({', '.join(variants)})" if variants else name
+
+
+def differs(written: str, wanted: str) -> bool:
+    """Whether a text detected as `written` is surely not in `wanted`: not for languages that look alike."""
+    first, second = _primary(written), _primary(wanted)
+    if first == second or "und" in (first, second) or language_name(second) == second:
+        return False
+    return not any(first in group and second in group for group in _LOOKALIKES)

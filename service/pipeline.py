@@ -12,6 +12,7 @@ from service.drafts import Draft, Drafter, DraftSentence
 from service.editing import check, choose_quotes, drop, extract_draft, render, shape
 from service.errors import (
     LLMAuthenticationError,
+    LLMBusyError,
     LLMConnectionError,
     LLMError,
     LLMModelNotFoundError,
@@ -19,10 +20,11 @@ from service.errors import (
     LLMRateLimitedError,
     LLMRefusalError,
     LLMTimeoutError,
+    LLMUnavailableError,
 )
 from service.grounding import ArticleIndex
 from service.intrusions import find_hidden
-from service.languages import detect_language, same_language
+from service.languages import detect_language, differs, same_language
 from service.mapreduce import MapReduce, Order, Prompts
 from service.models import (
     ArticleInfo,
@@ -35,7 +37,7 @@ from service.models import (
 )
 from service.prompts import Prompt
 from service.reading import Reading, read
-from service.repairs import repair
+from service.repairs import compare, repair
 from service.run import Run
 from service.tokens import count_tokens, get_encoding
 
@@ -47,6 +49,8 @@ _PROBLEMS: dict[type[LLMError], str] = {
     LLMModelNotFoundError: "The provider does not know the model",
     LLMRateLimitedError: "The provider is throttling",
     LLMTimeoutError: "The model did not answer in time",
+    LLMBusyError: "Too many requests wait for the model",
+    LLMUnavailableError: "The model's server has failed and is left alone for some seconds",
     LLMConnectionError: "The model's server could not be reached",
     LLMRefusalError: "The model declined to summarize the article",
     LLMOutputError: "The model's answer could not be read",
@@ -146,7 +150,7 @@ class Pipeline:
         shaped = shape(draft.sentences, work.job.style, work.reading)
         sentences = await work.check(shaped.sentences)
         revisions = list(shaped.revisions)
-        reason = _reason_to_repair(sentences, work.job.policy, work.language)
+        reason = _reason_to_repair(work, sentences)
         if reason is not None and prompts.repair is not None:
             sentences, changes = await self._mend(work, prompts.repair, sentences, reason)
             revisions += changes
@@ -174,7 +178,14 @@ class Pipeline:
             return sentences, []
         shaped = shape(mended, work.job.style, work.reading)
         after = await work.check(shaped.sentences)
-        return after, _repaired(sentences, after, reason) + shaped.revisions
+        if reason == "wrong_language":
+            better = not _strays(" ".join(s.text for s in after), work)
+        else:
+            better = _findings(after) <= _findings(sentences)
+        if not after or not better:
+            work.run.notice("repair_failed", "Asked to mend its summary, the model made it no better.")
+            return sentences, []
+        return after, compare(sentences, after, reason) + shaped.revisions
 
     async def _extract(self, work: _Work) -> _Edition:
         """What the article's own sentences make of it."""
@@ -189,9 +200,10 @@ class Pipeline:
             run.notice("quotes_chosen_by_code", "The model picked no quotation; code chose.")
         tokens = await asyncio.to_thread(count_tokens, job.text, get_encoding(run.model.encoding))
         text = render(edition.sentences, job.style, work.language)
-        written = detect_language(text, default=work.language)
+        strays = _strays(text, work)
+        written = detect_language(text) if strays or work.language == "und" else work.language
         _notice_intrusions(reading, run)
-        _notice_language(reading.language, work.language, written, run)
+        _notice_language(work, written, strays=strays)
         return Summary(
             id=job.id,
             summary=text,
@@ -202,7 +214,7 @@ class Pipeline:
             degraded=run.degraded,
             warnings=run.notices,
             style=job.style,
-            language=work.language if same_language(written, work.language) else written,
+            language=written,
             policy=job.policy,
             model=job.model,
             prompt=None if job.prompts is None else job.prompts.article.reference,
@@ -226,25 +238,20 @@ def _stand_in(error: LLMError, run: Run) -> None:
     run.notice("model_unavailable", f"{problem}; sentences of the article stand in for its summary.")
 
 
-def _reason_to_repair(sentences: Sequence[Sentence], policy: Policy, language: str) -> RevisionReason | None:
-    if policy == "off":
-        return None
-    text = " ".join(s.text for s in sentences)
-    if not same_language(detect_language(text, default=language), language) and language != "und":
+def _findings(sentences: Sequence[Sentence]) -> int:
+    return sum(len(s.unsupported) for s in sentences)
+
+
+def _reason_to_repair(work: _Work, sentences: Sequence[Sentence]) -> RevisionReason | None:
+    policy = work.job.policy
+    if policy != "off" and _strays(" ".join(s.text for s in sentences), work):
         return "wrong_language"
-    return "unsupported" if policy == "strict" and any(s.unsupported for s in sentences) else None
+    return "unsupported" if policy == "strict" and _findings(sentences) else None
 
 
-def _repaired(
-    before: Sequence[Sentence], after: Sequence[Sentence], reason: RevisionReason
-) -> list[Revision]:
-    """The sentences that the repair changed or took out."""
-    kept = {s.text for s in after}
-    return [
-        Revision(text=s.text, action="repaired", reason=reason, unsupported=s.unsupported)
-        for s in before
-        if s.text not in kept
-    ]
+def _strays(text: str, work: _Work) -> bool:
+    """Whether a summary is in another language than the one that was asked for."""
+    return differs(detect_language(text), work.language)
 
 
 def _notice_intrusions(reading: Reading, run: Run) -> None:
@@ -263,11 +270,12 @@ def _notice_intrusions(reading: Reading, run: Run) -> None:
         )
 
 
-def _notice_language(article: str, wanted: str, written: str, run: Run) -> None:
-    if wanted != "und" and not same_language(written, wanted):
-        run.notice("wrong_language", f"The summary is in {written}, not in {wanted}.")
-    elif article != "und" and written != "und" and not same_language(article, written):
-        run.notice(
+def _notice_language(work: _Work, written: str, *, strays: bool) -> None:
+    article = work.reading.language
+    if strays:
+        work.run.notice("wrong_language", f"The summary is in {written}, not in {work.language}.")
+    elif "und" not in (article, written) and not same_language(article, written):
+        work.run.notice(
             "checked_across_languages",
             "Numbers, dates and names were looked up in an article in another language; wording was not.",
         )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
 from service.drafts import Drafter, DraftSentence
 from service.languages import language_name
 from service.marking import Marked
-from service.models import Finding, Sentence
+from service.models import Finding, Revision, RevisionReason, Sentence
 from service.passages import Passage
 from service.prompts import Prompt, fence
 from service.reading import Reading
 from service.run import Progress, Run
 
 _MOST_PASSAGES = 12
+_RESEMBLANCE = 0.5  # share of common characters from which a sentence is another one mended
 _REASONS = {
     "not_in_article": "is not in the article",
     "other_name": "is in the article, but the passage has another name here",
@@ -36,16 +38,36 @@ async def repair(
     """Ask the model to mend `sentences`; raises LLMError where it does not answer."""
     run.report(Progress("repair", 0, 1))
     marked = _mark(reading, sentences)
-    opening, closing = fence(marked.text)
+    described = "\n".join(_describe(n, s) for n, s in enumerate(sentences, 1))
+    opening, closing = fence(f"{marked.text}\n{described}")
     offered: dict[str, object] = {
-        "sentences": "\n".join(_describe(n, s) for n, s in enumerate(sentences, 1)),
+        "sentences": described,
         "passages": marked.text,
         "open": opening,
         "close": closing,
-        "language": language_name(language),
+        "language": "their language" if language == "und" else language_name(language),
     }
     draft = await drafter.ask(prompt, marked, run, offered)
     return list(draft.sentences)
+
+
+def compare(before: Sequence[Sentence], after: Sequence[Sentence], reason: RevisionReason) -> list[Revision]:
+    """What a repair did to the sentences that it did not leave alone: mended them, or dropped them."""
+    texts = {s.text for s in after}
+    return [
+        Revision(
+            text=s.text,
+            action="repaired" if any(_resembles(s.text, text) for text in texts) else "dropped",
+            reason=reason,
+            unsupported=s.unsupported,
+        )
+        for s in before
+        if s.text not in texts
+    ]
+
+
+def _resembles(text: str, other: str) -> bool:
+    return SequenceMatcher(None, text, other, autojunk=False).ratio() >= _RESEMBLANCE
 
 
 def _mark(reading: Reading, sentences: Sequence[Sentence]) -> Marked:

@@ -163,11 +163,13 @@ def test_it_dies_with_its_parent_even_by_kill_9() -> None:
 
 async def test_file_that_is_no_model_is_given_up(tmp_path: Path) -> None:
     path = tmp_path / "noise.gguf"
-    path.write_bytes(b"no model at all")
+    path.write_bytes(b"GGUF, but no model at all")
     server = LocalLLMServer(path, max_restarts=0)
     await server.start()
     with pytest.raises(LLMConnectionError):
         await server.wait_ready(START_S)
+    assert server.problem is not None
+    assert "ended at each start" in server.problem
     await server.stop()
 
 
@@ -180,5 +182,11 @@ async def test_waiting_for_it_ends_in_time() -> None:
 
 
 def test_model_file_that_is_not_there_names_the_setting(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="STANDFIRST_LOCAL_MODEL: there is no file"):
+    with pytest.raises(SettingError, match="STANDFIRST_LOCAL_MODEL: cannot read"):
         locate_model(tmp_path / "none.gguf")
+
+
+def test_file_of_another_kind_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no model")
+    with pytest.raises(SettingError, match="STANDFIRST_LOCAL_MODEL: .* is not a GGUF file"):
+        locate_model(tmp_path / "notes.txt")
