@@ -38,6 +38,9 @@ _PATTERNS = {
     "single name": re.compile(r"(?<=[a-z] )[A-Z][a-z]{3,}(?=[ ,.](?![A-Z]))"),
     "leading name": re.compile(r"^[A-Z][a-z]{2,} [A-Z][a-z]{2,}(?= )"),
 }
+_PARTS_OF_PLACES = (
+    "United|New|North|South|West|Rhode|European"  # "Hampshire" is not short for "New Hampshire"
+)
 _NUMERIC = ("digits", "money", "percent", "year")
 _PLAIN = "After Into Will With Against For This That The And Are Why When From Over Not Still Just Like"
 _TITLES = (
@@ -157,7 +160,9 @@ def _reformat(sentence: str, _: str) -> str:
 
 
 def _shorten_names(sentence: str, _: str) -> str:
-    return re.sub(r"(?<=[a-z,] )(?!United)[A-Z][a-z]{2,} (?=[A-Z][a-z]{2,}[ ,.])", "", sentence, count=1)
+    behind = "".join(f"(?<!{part} )" for part in _PARTS_OF_PLACES.split("|"))
+    first = rf"(?<=[a-z,] ){behind}(?!(?:{_PARTS_OF_PLACES}) )[A-Z][a-z]{{2,}} (?=[A-Z][a-z]{{2,}}[ ,.])"
+    return re.sub(first, "", sentence, count=1)
 
 
 def _drop_clause(sentence: str, _: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from service.countries import country_forms, country_phrases
+from service.countries import country_forms, country_phrases, phrase_openers
 from service.words import Tokens, words_of
 
 _PARTICLES = words_of(
@@ -14,6 +14,7 @@ _PARTICLES = words_of(
     of de del la von van der den du des di da dos bin ibn al el zu zur the and
     """
 )
+_GERMAN_ARTICLES = frozenset(["der", "den", "des", "zur"])
 _ABBREVIATED = words_of(
     """
     mr mrs ms dr sen gov rep gen col st lt sgt jr sr prof hon rev capt adm mt ft no vs
@@ -24,12 +25,12 @@ _OPENERS = frozenset('.!?:;"“”„«»‘(—–…|•*[')
 TITLES = {
     word: canonical
     for canonical, words in {
-        "president": "president presidente prasident",
+        "president": "president presidente presidenta prasident prasidentin",
         "secretary": "secretary sec",
-        "minister": "minister ministre ministro ministra",
-        "senator": "senator sen senators",
+        "minister": "minister ministerin außenminister außenministerin ministre ministro ministra",
+        "senator": "senator sen senators senatorin senateur senador senadora",
         "representative": "representative rep congressman congresswoman",
-        "governor": "governor gov",
+        "governor": "governor gov gouverneur gouverneurin gobernador gobernadora",
         "general": "general gen",
         "colonel": "colonel col",
         "lieutenant": "lieutenant lt",
@@ -46,7 +47,7 @@ TITLES = {
         "chairman": "chairman chairwoman chair",
         "judge": "judge justice",
         "speaker": "speaker",
-        "mayor": "mayor",
+        "mayor": "mayor burgermeister burgermeisterin maire alcalde alcaldesa",
         "king": "king",
         "queen": "queen",
         "prince": "prince",
@@ -67,8 +68,15 @@ TITLES = {
         "spokesman": "spokesman spokeswoman spokesperson",
         "ceo": "ceo cfo coo",
     }.items()
-    for word in words.split()
+    for single in words.split()
+    for word in (single, f"{single}s")
 }
+SPEAKS = words_of(
+    """
+    said says told tells added warned announced claimed argued denied replied stated wrote tweeted explained
+    insisted declared noted recalled responded testified sagte erklarte sagt betonte
+    """
+)
 FUNCTION_WORDS = words_of(
     """
     a an the this that these those i we you he she it they them his her its their our my your who what which
@@ -95,8 +103,8 @@ FUNCTION_WORDS = words_of(
 class Name(NamedTuple):
     """A name at `text[start:end]`, tokens `first` to `last`, half-open.
 
-    `words` are folded, particles left out, a country as its id (`@us`). `initial` says that the first word
-    opens a sentence, so that its capital proves nothing.
+    `words` are folded, particles left out, a title as `TITLES` has it, a country as its id (`@us`). `initial`
+    says that the first word opens a sentence, so that its capital proves nothing. `acronym` is folded.
     """
 
     start: int
@@ -105,15 +113,16 @@ class Name(NamedTuple):
     last: int
     words: tuple[str, ...]
     initial: bool
+    acronym: str
 
 
 @lru_cache(maxsize=1 << 15)
 def name_key(form: str, folded: str) -> str:
-    """What one word of a name is compared as: a country's id, or the folded word."""
+    """What a word of a name is compared as: a country's id, a title as in `TITLES`, or the folded word."""
     forms = country_forms()
     bare = form[:-2] if form[-2:] in ("'s", "’s") else form
     country = forms.get(bare.rstrip(".")) if bare.isupper() else None
-    return country or forms.get(folded, folded)
+    return country or forms.get(folded) or TITLES.get(folded, folded)
 
 
 def _opens(text: str, tokens: Tokens, i: int) -> bool:
@@ -141,8 +150,14 @@ def is_capital(form: str) -> bool:
     return form[0].isupper() and form not in ("I", "I'm", "I've", "I'd", "I'll", "I’m", "I’ve", "I’d", "I’ll")
 
 
-def find_names(text: str, tokens: Tokens, candidates: Sequence[int], taken: Sequence[bool]) -> list[Name]:
-    """The names that begin at one of `candidates`; no token marked in `taken` is part of one."""
+def find_names(
+    text: str, tokens: Tokens, candidates: Sequence[int], taken: Sequence[bool], *, german: bool = False
+) -> list[Name]:
+    """The names that begin at one of `candidates`; no token marked in `taken` is part of one.
+
+    In a `german` text, "Beginn des Verfahrens" are two nouns and no name.
+    """
+    particles = _PARTICLES - _GERMAN_ARTICLES if german else _PARTICLES
     found: list[Name] = []
     past = 0
     for i in candidates:
@@ -153,20 +168,21 @@ def find_names(text: str, tokens: Tokens, candidates: Sequence[int], taken: Sequ
             or (tokens.folded[i] in FUNCTION_WORDS and not (form.isupper() and len(form) > 1))
         ):
             continue
-        past = _end_of_run(text, tokens, taken, i)
-        words = _keys(tokens, i, past)
-        found.append(Name(tokens.starts[i], tokens.ends[past - 1], i, past, words, _opens(text, tokens, i)))
+        past = _end_of_run(text, tokens, taken, i, particles)
+        words, acronym = _keys(tokens, i, past), _acronym(tokens, i, past)
+        initial = _opens(text, tokens, i)
+        found.append(Name(tokens.starts[i], tokens.ends[past - 1], i, past, words, initial, acronym))
     return found
 
 
-def _end_of_run(text: str, tokens: Tokens, taken: Sequence[bool], i: int) -> int:
+def _end_of_run(text: str, tokens: Tokens, taken: Sequence[bool], i: int, particles: frozenset[str]) -> int:
     j = i + 1
     while j < min(len(tokens.forms), i + _LONGEST):
         k = j
         while (
             k < len(tokens.forms)
             and k < j + 2
-            and tokens.folded[k] in _PARTICLES
+            and tokens.folded[k] in particles
             and not tokens.forms[k][0].isupper()
         ):
             if tokens.folded[k] == "and" or text[tokens.ends[k - 1] : tokens.starts[k]] not in (" ", "-"):
@@ -181,19 +197,26 @@ def _end_of_run(text: str, tokens: Tokens, taken: Sequence[bool], i: int) -> int
 
 
 def _keys(tokens: Tokens, first: int, last: int) -> tuple[str, ...]:
-    words = [
-        name_key(form, folded)
-        for form, folded in zip(tokens.forms[first:last], tokens.folded[first:last], strict=True)
-        if folded not in _PARTICLES or form[0].isupper()
+    kept = [
+        i for i in range(first, last) if tokens.folded[i] not in _PARTICLES or tokens.forms[i][0].isupper()
     ]
-    for size in (4, 3, 2):
-        i = 0
-        while len(words) >= size and i + size <= len(words):
-            country = country_phrases().get(tuple(words[i : i + size]))
-            if country:
-                words[i : i + size] = [country]
-            i += 1
-    return tuple(words)
+    words = [tokens.folded[i] for i in kept]
+    keys: list[str] = []
+    i = 0
+    while i < len(words):
+        country, size = _phrase(words, i)
+        keys.append(country or name_key(tokens.forms[kept[i]], words[i]))
+        i += size
+    return tuple(keys)
+
+
+def _phrase(words: Sequence[str], i: int) -> tuple[str | None, int]:
+    """The country whose name of several words begins at `words[i]`, and how many they are."""
+    if words[i] in phrase_openers():
+        for size in (4, 3, 2):
+            if country := country_phrases().get(tuple(words[i : i + size])):
+                return country, size
+    return None, 1
 
 
 def is_within(words: Sequence[str], run: Sequence[str]) -> bool:
@@ -202,6 +225,6 @@ def is_within(words: Sequence[str], run: Sequence[str]) -> bool:
     return all(any(word == other for other in rest) for word in words)
 
 
-def initials(words: Sequence[str]) -> str:
-    """The acronym of a name."""
-    return "".join(word[0] for word in words if word[0] != "@")
+def _acronym(tokens: Tokens, first: int, last: int) -> str:
+    forms = zip(tokens.forms[first:last], tokens.folded[first:last], strict=True)
+    return "".join(folded[0] for form, folded in forms if form[0].isupper())

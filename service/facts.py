@@ -21,6 +21,7 @@ class FactSheet:
     def __init__(self, text: str, language: str) -> None:
         vocabulary = vocabulary_of(language)
         self._text = text
+        self._german = vocabulary.language == "de"
         self.tokens = tokenize(text)
         self._roles = [roles_of(form, language) for form in self.tokens.forms]
         self._taken = [False] * len(self._roles)
@@ -35,7 +36,8 @@ class FactSheet:
     @cached_property
     def names(self) -> list[Name]:
         """The names, which no number or date is a part of."""
-        return find_names(self._text, self.tokens, self._candidates(NAME), self._taken)
+        candidates = self._candidates(NAME)
+        return find_names(self._text, self.tokens, candidates, self._taken, german=self._german)
 
     @cached_property
     def stems(self) -> list[str]:

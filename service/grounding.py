@@ -17,13 +17,14 @@ from service.facts import Fact, kind_of, read_facts
 from service.lookup import UNCHECKED, FactIndex, Located
 from service.models import Finding, NotChecked, Span, Support
 from service.passages import Passage
-from service.slots import Rivals, is_crossed
+from service.slots import Rivals, is_crossed, is_misattributed
 from service.words import TYPOGRAPHY, stems_of
 
 _MOST_EVIDENCE = 3
 _STOPS = " .!?。！？…"
 _LEAST_SHARE = 0.15  # below this share of a text's weight, a passage is no evidence for it
 _RIVALS_SOUGHT = 4  # so many of the closest sentences are asked whether they have another fact in its place
+_CLOSE = 0.3  # from this share on, the closest passage is what the sentence retells
 _NEAR = 2  # a name may stand this many sentences before the passage that says "he"
 
 
@@ -70,7 +71,9 @@ class ArticleIndex:
         located = [(f, found) for f, found in looked_up if found.reason != UNCHECKED]
         self._add_missing(chosen, located, [r.sentence for r in ranked])
         rivals = Rivals(sheet, [self._facts.sheet(i) for i in passages[:_RIVALS_SOUGHT]])
-        crossed = [is_crossed(sheet, self._facts.sheet(i)) for i in chosen]
+        crossed: list[Fact | None] = [is_crossed(sheet, self._facts.sheet(i)) for i in chosen]
+        if chosen and ranked[0].share >= _CLOSE:
+            crossed.append(is_misattributed(sheet, self._facts.sheet(chosen[0])))
         findings = [
             Finding(text=sentence[f.start : f.end], start=f.start, end=f.end, kind=kind_of(f), reason=reason)
             for f, found in located
@@ -128,6 +131,8 @@ class ArticleIndex:
         self, fact: Fact, found: Located, rivals: Rivals, chosen: list[int], ranked: list[int]
     ) -> str | None:
         """The reason why a fact that the article has does not stand where the sentence puts it."""
+        if found.alike:
+            return None
         homes = [self._facts.sheet(i) for i in ranked if i in found.where][:_RIVALS_SOUGHT]
         if rivals.has(fact, homes):
             return f"other_{kind_of(fact)}"

@@ -73,6 +73,8 @@ class _Reader:
             unit, j = self._unit(j)
         if weak and unit is None:
             return None
+        if unit == "割" and isinstance(value, float):
+            value, unit = value * 10, "%"
         first = i
         if i and (symbol := self._prefix(i)):
             unit, first = symbol, i - 1
@@ -157,6 +159,10 @@ class _Reader:
             return None
         if follower in self.vocabulary.fractions:
             return tidy(1 / self.vocabulary.fractions[follower]), i + 2, None, False
+        if follower == "couple":
+            j = i + 3 if self.folded(i + 2) == "of" else i + 2
+            value, end = self._magnitude(2.0, j)
+            return value, end, None, end == j
         if follower in self.vocabulary.magnitudes:
             value, j = self._magnitude(1.0, i + 1)
             return value, j, None, False
@@ -214,18 +220,20 @@ class _Reader:
         return tidy(value / whole), j + 2
 
     def _unit(self, j: int) -> tuple[str | None, int]:
-        if not self.joined(j):
-            return None, j
+        inside = CJK_UNITS.get(self.tokens.forms[j - 1][1:])  # 万円 is one token
+        if inside or not self.joined(j):
+            return inside, j
+        if self.folded(j) in ("de", "d'") and (unit := self.vocabulary.units.get(self.folded(j + 1))):
+            return unit, j + 2  # millions d'euros
         word, form = self.folded(j), self.tokens.forms[j]
         if word in ("per", "pour", "por") and self.folded(j + 1) in ("cent", "ciento"):
             return "%", j + 2
         if word in _DOLLARS and self.vocabulary.units.get(self.folded(j + 1)) == "dollar":
             return "dollar", j + 2
-        if unit := SYMBOLS.get(form) or self.vocabulary.units.get(word):
-            return unit, j + 1
-        if form[0] in CJK_UNITS and self.gap(j) == "":
+        unit = SYMBOLS.get(form) or self.vocabulary.units.get(word)
+        if unit is None and self.gap(j) == "" and form[0] in CJK_UNITS:
             return CJK_UNITS[form[0]], j
-        return None, j
+        return unit, j + 1 if unit else j
 
     def _noun(self, j: int) -> str | None:
         return self.tokens.folded[j] if self.joined(j) and self.tokens.forms[j][0].isalpha() else None

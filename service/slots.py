@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from service.dates import DateMention, agrees
-from service.entities import FUNCTION_WORDS, TITLES, Name, initials, is_within
+from service.entities import FUNCTION_WORDS, SPEAKS, TITLES, Name, is_within
 from service.facts import Fact, FactSheet
 from service.numbers import Number
 from service.vocabulary import RESPECTIVELY
+from service.words import stem
 
 _REACH = 4  # words compared on each side
+_MARGIN = 3.0
 _ENOUGH = 1.6  # one telling word and a few small ones
 _SMALL = 0.3  # what a function word, or the edge of the sentence, counts
 _LIST_GAP = 2  # tokens between two numbers of a list
 _MOST = 60  # facts of one kind in one sentence; more is a table, and would cost the square of it
 _EDGE = "\0"
-_SMALL_WORDS = FUNCTION_WORDS | TITLES.keys() | {_EDGE, "said", "say"}
+_SMALL_STEMS = frozenset(stem(word) for word in FUNCTION_WORDS | TITLES.keys() | {"said", "say"}) | {_EDGE}
 
 
 class _Place(NamedTuple):
@@ -28,12 +30,19 @@ class _Place(NamedTuple):
     last: int
 
 
+class _Rival(NamedTuple):
+    """How well another fact fits a place, and how many names its sentence shares with the one checked."""
+
+    likeness: float
+    shared: int
+
+
 class Rivals:
     """The facts of a sentence that have a rival in one of `others`, the closest sentences of the article."""
 
     def __init__(self, sheet: FactSheet, others: Sequence[FactSheet]) -> None:
         self._sheet = sheet
-        self._scores: dict[int, float] = {}
+        self._found: dict[int, _Rival] = {}
         for other in others:
             close = [
                 (mine, theirs, score)
@@ -43,18 +52,35 @@ class Rivals:
             if close:
                 own, foreign = _unmatched(sheet, other)
                 for mine, theirs, score in close:
-                    if mine in own and theirs in foreign:
-                        self._scores[mine.first] = max(score, self._scores.get(mine.first, 0.0))
+                    if theirs in foreign and (mine in own or self._fits_better(mine, other, score)):
+                        rival = _Rival(score, _shared_names(sheet, other, mine))
+                        self._found[mine.first] = max(rival, self._found.get(mine.first, rival))
+
+    def _fits_better(self, mine: Fact, other: FactSheet, score: float) -> bool:
+        """Whether a sentence that has `mine` has it in quite another place than the one that fits so well."""
+        if mine.first == 0 or not RESPECTIVELY.isdisjoint(other.tokens.folded):
+            return False
+        own = [
+            _likeness(self._sheet, mine, other, fact) for fact in _of_kind(mine, other) if _same(mine, fact)
+        ]
+        # A fact that opens the sentence may only have lost the clause behind it.
+        return bool(own) and (not any(own) or score >= max(own) + _MARGIN)
 
     def has(self, fact: Fact, homes: Sequence[FactSheet]) -> bool:
         """Whether `fact` has a rival in a place that fits it better than its places in `homes`."""
-        score = self._scores.get(fact.first)
-        return score is not None and all(
-            score > _likeness(self._sheet, fact, home, own)
+        rival = self._found.get(fact.first)
+        return rival is not None and all(
+            rival > _Rival(_likeness(self._sheet, fact, home, own), _shared_names(self._sheet, home, fact))
             for home in homes
             for own in _of_kind(fact, home)
             if _same(fact, own)
         )
+
+
+def _shared_names(sheet: FactSheet, other: FactSheet, but: Fact) -> int:
+    return sum(
+        not _same(name, but) and any(_same(name, own) for own in other.names) for name in sheet.names[:_MOST]
+    )
 
 
 def _of_kind(fact: Fact, sheet: FactSheet) -> Sequence[Fact]:
@@ -125,6 +151,24 @@ def is_crossed(sheet: FactSheet, told: FactSheet) -> Number | None:
     return None
 
 
+def is_misattributed(sheet: FactSheet, told: FactSheet) -> Name | None:
+    """The name that `sheet` has speaking where `told`, the closest sentence, names another speaker only."""
+    speaker = next(_speakers(sheet), None)
+    teller = next(_speakers(told), None)
+    if speaker is None or teller is None or any(_same(speaker, name) for name in told.names):
+        return None
+    return None if any(_same(teller, name) for name in sheet.names) else speaker
+
+
+def _speakers(sheet: FactSheet) -> Iterator[Name]:
+    """The names with a verb of saying right behind them, or right before them: "Renn said", "said Renn"."""
+    folded = sheet.tokens.folded
+    for name in sheet.names:
+        follower = folded[name.last] if name.last < len(folded) else ""
+        if follower in SPEAKS or (name.first and folded[name.first - 1] in SPEAKS):
+            yield name
+
+
 def _equal(a: Fact, b: Fact) -> bool:
     return isinstance(a, Name) and isinstance(b, Name) and a.words == b.words
 
@@ -132,20 +176,23 @@ def _equal(a: Fact, b: Fact) -> bool:
 def _same(a: Fact, b: Fact) -> bool:
     """Whether two facts may be one: a shorter and a longer name, a date and its weekday."""
     if isinstance(a, Name) and isinstance(b, Name):
-        return _same_name(a.words, b.words)
+        return _same_name(a, b)
     if isinstance(a, DateMention) and isinstance(b, DateMention):
         return agrees(a.date, b.date) or agrees(b.date, a.date)
     return isinstance(a, Number) and isinstance(b, Number) and a.value == b.value
 
 
-def _same_name(a: Sequence[str], b: Sequence[str]) -> bool:
-    short, long = sorted((a, b), key=len)
-    if set(short).isdisjoint(long):
-        return len(short) == 1 and (initials(long) == short[0] or any(_inflected(short[0], w) for w in long))
-    if is_within(short, long):
+def _same_name(a: Name, b: Name) -> bool:
+    short, long = sorted((a, b), key=lambda name: len(name.words))
+    if set(short.words).isdisjoint(long.words):
+        word = short.words[0]
+        return len(short.words) == 1 and (
+            long.acronym == word or any(_inflected(word, other) for other in long.words)
+        )
+    if is_within(short.words, long.words):
         return True
-    bare_a, bare_b = ([w for w in words if w not in TITLES] for words in (a, b))
-    return bool(bare_a) and bool(bare_b) and (is_within(bare_a, b) or is_within(bare_b, a))
+    bare_a, bare_b = ([w for w in name.words if w not in TITLES] for name in (a, b))
+    return bool(bare_a) and bool(bare_b) and (is_within(bare_a, b.words) or is_within(bare_b, a.words))
 
 
 def _inflected(a: str, b: str) -> bool:
@@ -160,7 +207,13 @@ def _likeness(sheet: FactSheet, mine: Fact, other: FactSheet, theirs: Fact) -> f
     What two names begin or end with in common counts as a part of the surroundings.
     """
     a, b = _Place(sheet, mine.first, mine.last), _Place(other, theirs.first, theirs.last)
-    if isinstance(mine, Name) and isinstance(theirs, Name) and not _same(mine, theirs):
+    if (
+        isinstance(mine, Name)
+        and isinstance(theirs, Name)
+        and min(len(mine.words), len(theirs.words)) > 1  # "European Union" is one
+        and not mine.words[0][0] == theirs.words[0][0] == "@"  # nor is "New York Times" like "New York Bank"
+        and not _same(mine, theirs)
+    ):
         a, b, tail = _trim(a, b)
         if tail and not (mine.words[0][0] == "@" and theirs.words[0][0] == "@"):
             return 0.0  # "Senator Marsh", "Republican Marsh": another description of the same person
@@ -191,7 +244,7 @@ def _run(mine: Sequence[str], i: int, theirs: Sequence[str], j: int, step: int) 
         b = theirs[j] if 0 <= j < len(theirs) else _EDGE
         if a != b:
             break
-        score += _SMALL if a in _SMALL_WORDS else 1.0
+        score += _SMALL if a in _SMALL_STEMS else 1.0
         if a == _EDGE:
             break
         i, j = i + step, j + step

@@ -5,8 +5,10 @@ Everything is given folded (lower case, no diacritics), as `service.words.fold` 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 
 from service.words import fold
 
@@ -125,7 +127,7 @@ SYMBOLS = {
     "₽": "ruble",
 }  # fmt: skip
 CJK_MAGNITUDES = {"千": 1e3, "万": 1e4, "萬": 1e4, "億": 1e8, "亿": 1e8, "兆": 1e12}
-CJK_UNITS = {"円": "yen", "元": "yuan", "人": "人", "歳": "year"}
+CJK_UNITS = {"円": "yen", "元": "yuan", "人": "人", "歳": "year", "時": "hour", "割": "割"}
 
 _MONTHS = {
     "en": "january february march april may june july august september october november december",
@@ -136,7 +138,7 @@ _MONTHS = {
 _MONTH_FORMS = {
     "en": "jan=1 feb=2 mar=3 apr=4 jun=6 jul=7 aug=8 sep=9 sept=9 oct=10 nov=11 dec=12",
     "de": "janner=1 jan=1 feb=2 apr=4 aug=8 sept=9 sep=9 okt=10 nov=11 dez=12",
-    "fr": "janv=1 fevr=2 avr=4 juil=7 sept=9 oct=10 nov=11 dec=12",
+    "fr": "janv=1 fevr=2 avr=4 juil=7 oct=10 nov=11 dec=12",  # "sept" is seven
     "es": "ene=1 feb=2 abr=4 ago=8 sept=9 setiembre=9 oct=10 nov=11 dic=12",
 }
 _WEEKDAYS = {
@@ -223,6 +225,14 @@ def _numbers(code: str) -> dict[str, int]:
             for n, ten in enumerate(_TENS["de"].split())
             for u, unit in enumerate(units)
         }
+        below = {"": 0, **numbers}
+        numbers |= {
+            f"{unit}hundert{rest}": 100 * n + value
+            for n, unit in enumerate(["ein", *units[1:]], 1)
+            for rest, value in below.items()
+        }
+        numbers |= {f"hundert{rest}": 100 + value for rest, value in below.items() if rest}
+        numbers |= {f"{word}tausend": 1000 * value for word, value in numbers.items() if value}
     return numbers
 
 
@@ -231,38 +241,40 @@ def _units(code: str) -> dict[str, str]:
     return {word: unit for word, unit in found.items() if _UNIT_ONLY_IN.get(word, code) == code}
 
 
+def _ranked(words: str, first: int) -> dict[str, int]:
+    return {word: n for n, word in enumerate(words.split(), first)}
+
+
+def _whole(pairs: str) -> dict[str, int]:
+    return {word: int(value) for word, value in _pairs(pairs).items()}
+
+
+def _ordinals(code: str) -> dict[str, int]:
+    ordinals = _ranked(_ORDINALS[code], 3)
+    if code == "de":
+        ordinals |= {word + end: value for word, value in list(ordinals.items()) for end in "nrs"}
+    return ordinals
+
+
 @lru_cache(maxsize=8)
 def _of(code: str) -> Vocabulary:
     if code not in _CARDINALS:
         return Vocabulary(
             code, suffixes=_SUFFIXES, units=_units(""), decimal_comma=code not in _DOT_LANGUAGES
         )
-    ordinals = {word: n + 3 for n, word in enumerate(_ORDINALS[code].split())}
-    if code == "de":
-        ordinals |= {word + end: value for word, value in list(ordinals.items()) for end in "nrs"}
-    numbers = _numbers(code)
-    magnitudes = _pairs(_MAGNITUDES[code])
-    fractions = _pairs(_FRACTIONS[code])
-    vague = _pairs(_VAGUE[code])
-    months = {word: n for n, word in enumerate(_MONTHS[code].split(), 1)}
-    weekdays = {word: n for n, word in enumerate(_WEEKDAYS[code].split())}
-    month_forms = {word: int(value) for word, value in _pairs(_MONTH_FORMS[code]).items()}
-    weekday_forms = {word: int(value) for word, value in _pairs(_WEEKDAY_FORMS[code]).items()}
-    relative_days = {word: n - 1 for n, word in enumerate(_RELATIVE_DAYS[code].split())}
-    directions = _pairs(_DIRECTIONS[code])
-    return Vocabulary(
+    found = Vocabulary(
         language=code,
-        numbers=numbers,
-        magnitudes=magnitudes,
+        numbers=_numbers(code),
+        magnitudes=_pairs(_MAGNITUDES[code]),
         suffixes=_SUFFIXES,
-        vague=vague,
-        ordinals=ordinals,
-        fractions=fractions,
+        vague=_pairs(_VAGUE[code]),
+        ordinals=_ordinals(code),
+        fractions=_pairs(_FRACTIONS[code]),
         units=_units(code),
-        months=months | month_forms,
-        weekdays=weekdays | weekday_forms,
-        relative_days=relative_days,
-        directions=directions,
+        months=_ranked(_MONTHS[code], 1) | _whole(_MONTH_FORMS[code]),
+        weekdays=_ranked(_WEEKDAYS[code], 0) | _whole(_WEEKDAY_FORMS[code]),
+        relative_days=_ranked(_RELATIVE_DAYS[code], -1),
+        directions=_pairs(_DIRECTIONS[code]),
         seasons=frozenset(_SEASONS[code].split()),
         hedges=frozenset(_HEDGES[code].split()),
         connectors=frozenset([_CONNECTORS[code]]),
@@ -270,9 +282,16 @@ def _of(code: str) -> Vocabulary:
         ratio_words=frozenset(_RATIO[code].split()),
         indefinite=frozenset(_INDEFINITE[code].split()),
         decimal_comma=code != "en",
-        number_start=frozenset([*numbers, *magnitudes, *fractions, *vague, *ordinals]),
-        date_start=frozenset([*months, *month_forms, *weekdays, *weekday_forms, *relative_days, *directions]),
     )
+    figures: list[Mapping[str, float]] = [
+        found.numbers,
+        found.magnitudes,
+        found.fractions,
+        found.vague,
+        found.ordinals,
+    ]
+    dates: list[Mapping[str, float]] = [found.months, found.weekdays, found.relative_days, found.directions]
+    return replace(found, number_start=frozenset(chain(*figures)), date_start=frozenset(chain(*dates)))
 
 
 def vocabulary_of(language: str) -> Vocabulary:
@@ -291,6 +310,8 @@ def roles_of(form: str, language: str) -> int:
         return NUMBER | DATE
     vocabulary, word = vocabulary_of(language), fold(form)
     role = NAME if form[0].isupper() and form.partition("'")[0].partition("’")[0] != "I" else 0
+    if form[-1] in "'’":
+        return 0
     if (
         word in vocabulary.number_start
         or word in vocabulary.indefinite

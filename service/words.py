@@ -11,7 +11,9 @@ _CJK = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670"
 _LETTER = rf"[^\W\d_{_CJK}]"
 TOKEN = re.compile(
-    rf"{_LETTER}(?:\.{_LETTER})+\b\.?"  # U.S.
+    r"[A-Za-z][a-z]*(?=[ ,;\n])"  # most words, found quickly
+    rf"|{_LETTER}(?:\.{_LETTER})+\b\.?"  # U.S.
+    rf"|(?:[dljmtsnc]|qu|[DLJMTSNC](?=.[a-zà-ÿ]))['’](?={_LETTER}{{2}})"  # l'accord
     r"|\d+(?:[.,:٫٬’']\d+)*"
     rf"|{_LETTER}[^\W{_CJK}]*(?:[{_MARKS}]+[^\W{_CJK}]*)*(?:['’]{_LETTER}+)*"
     r"|[\u30a1-\u30ff]+"  # katakana

@@ -34,7 +34,7 @@ from service.facts import read_facts
         ("an hour of rain", 1, "hour"),
         ("٤٢ sheep", 42, None),
         ("４２ sheep", 42, None),
-        ("3万人", 30_000, None),
+        ("3万人", 30_000, "人"),
         ("500円", 500, "yen"),
     ],
 )

@@ -1,0 +1,42 @@
+"""Where an article has a number, a date or a name, in whatever form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.dates import DateMention
+from service.evidence import SentenceIndex
+from service.facts import Fact, FactSheet, read_facts
+from service.lookup.figures import FigureIndex
+from service.lookup.located import UNCHECKED, Located
+from service.lookup.names import NameIndex
+from service.numbers import Number
+
+__all__ = ["UNCHECKED", "FactIndex", "Located"]
+
+
+class FactIndex:
+    """The facts of an article by sentence, read as far as somebody asks for them."""
+
+    def __init__(self, texts: Sequence[str], words: SentenceIndex, language: str) -> None:
+        self._texts = texts
+        self._language = language
+        self._sheets: dict[int, FactSheet] = {}
+        self._figures = FigureIndex(words, self.sheet, language)
+        self._names = NameIndex(words, self.sheet, language)
+        self.can_read = self._names.can_read
+
+    def sheet(self, i: int) -> FactSheet:
+        """The facts of sentence `i`."""
+        found = self._sheets.get(i)
+        if found is None:
+            found = self._sheets[i] = read_facts(self._texts[i], self._language)
+        return found
+
+    def locate(self, fact: Fact, sheet: FactSheet, language: str) -> Located | None:
+        """Where the article has `fact`, a fact of `sheet` in `language`; None if it is no fact after all."""
+        if isinstance(fact, Number):
+            return None if fact.weak else self._figures.locate_number(fact)
+        if isinstance(fact, DateMention):
+            return self._figures.locate_date(fact)
+        return self._names.locate(fact, sheet, language)

@@ -1,0 +1,185 @@
+"""Where an article has a number or a date, in whatever form."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import NamedTuple
+
+from service.dates import Date, DateMention, agrees
+from service.evidence import SentenceIndex
+from service.facts import FactSheet
+from service.lookup.located import NOWHERE, Located
+from service.numbers import Number, tidy
+from service.vocabulary import vocabulary_of
+from service.words import fold, stem
+
+_TOLERANCE = 0.05
+_CLOCK = frozenset([stem("o'clock"), stem("am"), stem("pm")])
+
+
+class _Told(NamedTuple):
+    """How a sentence has a number: its unit, and the stem of the noun after it."""
+
+    sentence: int
+    unit: str | None
+    noun: str | None
+
+
+class FigureIndex:
+    """The numbers and dates of an article's sentences, read when they are asked for."""
+
+    def __init__(self, words: SentenceIndex, sheet: Callable[[int], FactSheet], language: str) -> None:
+        self._words = words
+        self._sheet = sheet
+        self._language = language
+
+    @cached_property
+    def _figured(self) -> list[int]:
+        """The sentences that may have a number or a date."""
+        vocabulary = vocabulary_of(self._language)
+        return self._with(vocabulary.number_start | vocabulary.date_start - vocabulary.directions.keys())
+
+    def _with(self, wanted: frozenset[str]) -> list[int]:
+        """The sentences with a figure or one of the folded words."""
+        found: set[int] = set()
+        for form, where in self._words.by_form.items():
+            if form[0].isnumeric() or fold(form) in wanted:
+                found.update(where)
+        return sorted(found)
+
+    @cached_property
+    def _numbers(self) -> dict[float | str, set[_Told]]:
+        found: dict[float | str, set[_Told]] = defaultdict(set)
+        for i in self._figured:
+            for number in self._sheet(i).numbers:
+                found[number.value].add(_Told(i, number.unit, stem(number.noun) if number.noun else None))
+        return found
+
+    def locate_number(self, fact: Number) -> Located:
+        """Where the article has `fact`: this value, with this unit and for the same noun."""
+        same = self._numbers.get(fact.value, set())
+        fitting = {told for told in same if _fits(fact, told)}
+        if fitting:
+            where = {told.sentence for told in fitting}
+            return Located(where, "other_noun" if self._counts_another(fact, fitting) else None)
+        if other := self._equivalents(fact):
+            return Located(other)
+        if same:
+            return Located({told.sentence for told in same}, "other_unit")
+        if fact.value == 1.0 and fact.unit:
+            units = {
+                i
+                for i in range(len(self._words.lengths))
+                if any(n.unit == fact.unit for n in self._sheet(i).numbers)
+            }
+            return Located(units) if units else NOWHERE
+        if fact.unit == "hour" and (times := self._at(fact.value)):
+            return Located(times)
+        years = {i for i, date in self._dates if fact.value in (date.year, date.day)}
+        return Located(years) if years else NOWHERE
+
+    def _counts_another(self, fact: Number, same: set[_Told]) -> bool:
+        """Whether the article counts something else by this number, and what `fact` counts by another."""
+        if fact.unit or fact.noun is None:
+            return False
+        noun = stem(fact.noun)
+        if any(told.noun in (noun, None) or told.unit for told in same):
+            return False
+        return any(
+            number.noun is not None and stem(number.noun) == noun and number.value != fact.value
+            for told in same
+            for number in self._sheet(told.sentence).numbers
+        )
+
+    def _equivalents(self, fact: Number) -> set[int]:
+        """Sentences that say the same number in another way, or the exact one behind a rounded one."""
+        value = fact.value
+        if isinstance(value, str):
+            return self._above(float(value[1:])) if value.startswith("~") else set()
+        if fact.unit == "%":
+            return {told.sentence for told in self._numbers.get(tidy(value / 100), ()) if told.unit is None}
+        if fact.unit == "ordinal" and value:
+            return {told.sentence for told in self._numbers.get(tidy(1 / value), ())}
+        if 0 < value < 1:
+            return {told.sentence for told in self._numbers.get(tidy(value * 100), ()) if told.unit == "%"}
+        if fact.hedged and value:
+            return {
+                told.sentence
+                for other, found in self._numbers.items()
+                if isinstance(other, float) and abs(other - value) <= _TOLERANCE * value
+                for told in found
+                if _fits(fact, told)
+            }
+        return set()
+
+    def _above(self, least: float) -> set[int]:
+        """The sentences with a number that "dozens" or "thousands" may stand for."""
+        return {
+            told.sentence
+            for value, found in self._numbers.items()
+            if isinstance(value, float) and 2 * least <= value < 1000 * least
+            for told in found
+        }
+
+    @cached_property
+    def _dates(self) -> set[tuple[int, Date]]:
+        return self._dates_of(self._figured)
+
+    @cached_property
+    def _relative_dates(self) -> set[tuple[int, Date]]:
+        vocabulary = vocabulary_of(self._language)
+        return self._dates_of(self._with(frozenset([*vocabulary.directions, *vocabulary.relative_days])))
+
+    def _dates_of(self, sentences: Iterable[int]) -> set[tuple[int, Date]]:
+        return {
+            (i, date)
+            for i in sentences
+            for mention in self._sheet(i).dates
+            for date in (mention.date, mention.other)
+            if date is not None
+        }
+
+    def locate_date(self, fact: DateMention) -> Located | None:
+        """Where the article has `fact`; None where its language has no words for such a date here."""
+        for claim in (fact.date, fact.other):
+            if claim is None:
+                continue
+            dates = self._relative_dates if claim.relative else self._dates
+            where = {i for i, date in dates if agrees(claim, date)}
+            if claim.year and claim.month and not any(date.year == claim.year for _, date in dates):
+                where = set()
+            if where := where or self._loosely(claim):
+                return Located(where)
+        if fact.date.relative and not vocabulary_of(self._language).directions:
+            return None
+        return NOWHERE
+
+    def _at(self, hour: float | str) -> set[int]:
+        """The sentences with that time of day, before noon or after."""
+        if isinstance(hour, str):
+            return set()
+        return {i for i, date in self._dates if date.time is not None and (date.time - hour * 60) % 720 == 0}
+
+    def _loosely(self, claim: Date) -> set[int]:
+        """Sentences that say it otherwise: a year of the decade, a time without "p.m.", a bare number."""
+        if claim.span == "decade" and claim.year is not None:
+            return {
+                i for i, date in self._dates if date.year is not None and 0 <= date.year - claim.year < 10
+            }
+        if claim.time is not None:
+            hours = {
+                told for h in (claim.time / 60, claim.time / 60 % 12) for told in self._numbers.get(h, ())
+            }
+            return self._at(claim.time / 60) | {
+                t.sentence for t in hours if t.unit == "hour" or t.noun in _CLOCK
+            }
+        if claim.year is not None and claim.month is None:
+            return {told.sentence for told in self._numbers.get(float(claim.year), ())}
+        return set()
+
+
+def _fits(claim: Number, told: _Told) -> bool:
+    """Whether a number of the same value can be the one claimed: of its unit, or of none that is said."""
+    return claim.unit in (told.unit, None) or (told.unit is None and told.noun is None)
