@@ -198,13 +198,19 @@ class Summarizer:
         )
 
     def _prompts(self, name: str | None, suffix: str) -> Prompts:
-        """The prompts to use: the named one or that which suits the model, and those that go with it."""
+        """The prompts to use: the named one, and those that go with it.
+
+        A small model is asked with the small kin of a prompt, unless the request names a version.
+        """
         get = self._library.get
-        article = get(name or f"article{suffix}")
-        if article.inputs.keys() - INPUTS:
+        asked = get(name or "article")
+        if asked.inputs.keys() - INPUTS or "style" not in asked.inputs or "notes" in asked.inputs:
             raise UnknownPromptError(
-                f"the prompt {name!r} does not summarize articles", field="prompt", remedy="use `article`"
+                f"the prompt {asked.name!r} does not summarize articles",
+                field="prompt",
+                remedy="use `article`",
             )
+        article = get(f"article{suffix}") if name in (None, "article") else asked
         return Prompts(
             article=article,
             chunk=get(f"chunk{suffix}"),
