@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import HTTPException
+from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
 from service.api import routes
 from service.api.departures import answer_when_stopped
@@ -25,7 +27,20 @@ _ESCAPED = 3
 _OTHER_FIELDS_BYTES = 100_000
 
 
-def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> Litestar:
+class Application(Litestar):
+    """Answers HEAD as GET; the server that runs it leaves the body out."""
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        """The ASGI entry point."""
+        if scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.HEAD:
+            scope = scope.copy()  # the server goes by its own
+            scope["method"] = HttpMethod.GET
+        await super().__call__(scope, receive, send)
+
+
+def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> Application:
     """The application, configured by `settings` or else the environment; `llm` replaces the configured LLM.
 
     Raises:
@@ -40,7 +55,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> L
         async with assembly:
             yield
 
-    return Litestar(
+    return Application(
         route_handlers=[
             routes.create_summary,
             routes.get_summary,
