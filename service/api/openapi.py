@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Example, License, OpenAPIMediaType, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Struct
@@ -110,6 +110,6 @@ CONFIG = OpenAPIConfig(
     version=__version__,
     description="Summaries and key quotes of news articles, checked against the article.",
     license=License(name="Apache-2.0", identifier="Apache-2.0"),
-    render_plugins=[SwaggerRenderPlugin()],
+    render_plugins=[JsonRenderPlugin(path="/")],
     use_handler_docstrings=True,
 )
