@@ -287,6 +287,12 @@ def test_wrong_option_in_the_query_is_refused_by_field(
     refused(send(extractive, TEXT.encode(), PLAIN, f"/v1/summaries?{query}"), 422, "invalid-request", field)
 
 
+@pytest.mark.parametrize("summary_id", ["0" * 64, "x" * 2000, "%00", "%ff", "é"], ids=lambda text: text[:3])
+def test_id_of_no_summary_is_not_found(extractive: httpx.Client, summary_id: str) -> None:
+    refused(extractive.get(f"/v1/summaries/{summary_id}"), 404, "not-found")
+    refused(extractive.delete(f"/v1/summaries/{summary_id}"), 404, "not-found")
+
+
 def test_unknown_path_is_a_problem(extractive: httpx.Client) -> None:
     refused(extractive.get("/v2/summaries"), 404, "not-found")
 

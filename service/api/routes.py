@@ -24,7 +24,7 @@ from service.models import FoundQuotes, Health, QuotesRequest, Summary, SummaryR
 from service.prompts import PromptInfo
 from service.summarizer import Article, Options
 
-_SummaryId = Annotated[str, PathParameter(max_length=200, description="A summary's `id`")]
+_SummaryId = Annotated[str, PathParameter(description="A summary's `id`")]
 
 
 @post(
@@ -69,10 +69,11 @@ async def create_summary(
     headers = {
         "Cache-Status": cache_status(outcome, policy),
         "Cache-Control": "private, no-cache" if policy.writes else "no-store",
-        "ETag": entity_tag(body),
     }
-    if outcome.kept:
-        headers["Content-Location"] = f"/v1/summaries/{outcome.id}"
+    if body == outcome.body:  # else it has the caller's own data, which `GET` does not answer with
+        headers["ETag"] = entity_tag(body)
+        if outcome.kept:
+            headers["Content-Location"] = f"/v1/summaries/{outcome.id}"
     return _json(body, headers)
 
 

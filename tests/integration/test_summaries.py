@@ -156,6 +156,14 @@ def test_callers_own_data_comes_back(service: httpx.Client) -> None:
     assert (summary.article_id, summary.metadata) == ("cms-77", own)
 
 
+def test_answer_with_the_callers_own_data_is_not_the_one_that_is_kept(service: httpx.Client) -> None:
+    kept = {"etag", "content-location"}
+    plain = service.post("/v1/summaries", json={"text": ARTICLE})
+    own = service.post("/v1/summaries", json={"text": ARTICLE, "article_id": "cms-77"})
+    assert kept <= set(plain.headers)
+    assert kept.isdisjoint(own.headers)
+
+
 def test_callers_own_data_is_kept_out_of_the_cache(service: httpx.Client) -> None:
     first = post(service, article_id="cms-77", metadata={"desk": "coast"})
     kept = service.get(f"/v1/summaries/{first.id}").json()
@@ -243,6 +251,18 @@ def test_quotes_are_found_without_a_model(service: httpx.Client, mock_llm: MockL
 def test_service_tells_that_it_is_alive_and_ready(service: httpx.Client) -> None:
     assert service.get("/healthz").json() == {"status": "ok", "problems": {}}
     assert service.get("/readyz").json() == {"status": "ok", "problems": {}}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/prompts", "/schema/openapi.json"])
+def test_head_is_answered_as_get_without_the_body(service: httpx.Client, path: str) -> None:
+    got, asked = service.get(path), service.head(path)
+    assert (asked.status_code, asked.content) == (200, b"")
+    assert asked.headers["Content-Length"] == got.headers["Content-Length"]
+
+
+def test_schema_is_served_without_anything_from_elsewhere(service: httpx.Client) -> None:
+    schema = service.get("/schema")
+    assert "/v1/summaries" in schema.json()["paths"]
 
 
 def test_cache_that_cannot_be_used_is_told_of_by_readyz(serve: Callable[..., httpx.Client]) -> None:
