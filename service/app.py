@@ -34,7 +34,7 @@ class Application(Litestar):
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
         """The ASGI entry point."""
-        if scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.HEAD:
+        if scope["type"] != "lifespan" and scope["type"] == ScopeType.HTTP and scope["method"] == "HEAD":
             scope = scope.copy()  # the server goes by its own
             scope["method"] = HttpMethod.GET
         await super().__call__(scope, receive, send)
