@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -239,10 +240,39 @@ def test_charset_that_cannot_be_read_is_refused(extractive: httpx.Client, charse
     assert answer.headers["Content-Type"] == MEDIA_TYPE
 
 
-@pytest.mark.parametrize("charset", ["punycode", "IDNA"])
-def test_codec_of_host_names_is_no_charset(extractive: httpx.Client, charset: str) -> None:
+@pytest.mark.parametrize(
+    "charset",
+    ["punycode", "IDNA", "utf-7", "unicode_escape", "raw_unicode_escape", "utf-8-sig", "palmos", "rot13"],
+)
+def test_codec_that_is_no_charset_of_articles_is_refused(extractive: httpx.Client, charset: str) -> None:
     answer = send(extractive, b"Holm", f"{PLAIN}; charset={charset}")
     refused(answer, 415, "unsupported-media-type", "Content-Type")
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("UTF-8", "Žofín"),
+        ("utf-16", "Žofín"),
+        ("us-ascii", "Zofin"),
+        ("latin1", "Müßig"),
+        ("iso-8859-2", "Žofín"),
+        ("ISO-8859-15", "œuvre €"),
+        ("windows-1250", "Žofín"),
+        ("windows-1252", "“Müßig”"),
+        ("shift_jis", "港の船"),
+        ("euc-jp", "港の船"),
+        ("iso-2022-jp", "港の船"),
+        ("gb18030", "港口"),
+        ("gbk", "港口"),
+        ("big5", "港口"),
+        ("euc-kr", "항구"),
+        ("koi8-r", "гавань"),
+    ],
+)
+def test_charsets_of_the_press_are_read(extractive: httpx.Client, charset: str, text: str) -> None:
+    answer = send(extractive, text.encode(charset), f"{PLAIN}; charset={charset}", "/v1/quotes")
+    assert answer.json()["article_digest"] == f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 @pytest.mark.parametrize(
