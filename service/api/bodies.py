@@ -45,12 +45,27 @@ class UnsupportedMediaTypeError(RequestError):
     """The body is of a media type that this service does not read."""
 
 
+class SlowBodyError(RequestError):
+    """The body did not arrive in time."""
+
+
 class ArticleRequest(Request[Any, Any, Any]):
     """A request whose body is an article, in any of the media types that are read here.
 
     Litestar takes a handler's `data` from `json()`, and gets what the handler declares, whatever the media
     type of the body.
     """
+
+    async def body(self) -> bytes:
+        """The body, which may take the seconds of the settings to arrive; raises SlowBodyError."""
+        limit = self.app.state.assembly.settings.body_s
+        try:
+            async with asyncio.timeout(limit):
+                return await super().body()
+        except TimeoutError as exc:
+            raise SlowBodyError(
+                f"the body did not arrive within {limit:g} s", remedy="send it again, or in parts"
+            ) from exc
 
     async def json(self) -> SummaryRequest | QuotesRequest:
         """The body as what the route handler declares.

@@ -51,6 +51,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 _MEANINGS = {
     400: "The body cannot be read",
     404: "There is no such thing",
+    408: "The body did not arrive in time",
     413: "The body or the article is over its limit",
     415: "The body's media type is not supported",
     422: "A field has a value that cannot be used",

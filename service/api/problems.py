@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from service.api.bodies import MalformedBodyError, UnsupportedMediaTypeError
+from service.api.bodies import MalformedBodyError, SlowBodyError, UnsupportedMediaTypeError
 from service.errors import (
     ArticleTooLargeError,
     InvalidArticleError,
@@ -49,6 +49,7 @@ _KINDS: dict[type[StandfirstError], _Kind] = {
     NotCachedError: _Kind(504, "not-cached", "There is no cached result"),
     MalformedBodyError: _Kind(400, "malformed-request", "The request cannot be read"),
     UnsupportedMediaTypeError: _Kind(415, "unsupported-media-type", "This media type is not supported"),
+    SlowBodyError: _Kind(408, "slow-body", "The request took too long to arrive"),
     RequestError: _Kind(422, "invalid-request", "The request cannot be used"),
     LLMRateLimitedError: _Kind(503, "model-throttled", "The model's provider is throttling"),
     LLMTimeoutError: _Kind(504, "model-timeout", "The model did not answer in time"),
@@ -92,7 +93,10 @@ def handle_standfirst_error(_: Request[Any, Any, Any], error: StandfirstError) -
         members |= {"limit": error.limit, "unit": error.unit}
     if isinstance(error, LLMError):
         members["retry_after_s"] = error.retry_after_s
-    return problem(kind.status, kind.name, kind.title, members)
+    response = problem(kind.status, kind.name, kind.title, members)
+    if isinstance(error, SlowBodyError):
+        response.headers["Connection"] = "close"  # what is left of the body would be read as the next request
+    return response
 
 
 def handle_http_exception(

@@ -35,7 +35,7 @@ _SummaryId = Annotated[str, PathParameter(description="A summary's `id`")]
     tags=["summaries"],
     summary="Summarize an article",
     responses={200: ResponseSpec(Summary, examples=SUMMARY_EXAMPLES, description="The summary")}
-    | problems(400, 413, 415, 422, 502, 503, 504),
+    | problems(400, 408, 413, 415, 422, 502, 503, 504),
 )
 async def create_summary(
     request: ArticleRequest,
@@ -118,7 +118,7 @@ async def delete_summary(summary_id: _SummaryId, assembly: NamedDependency[Assem
     operation_class=ArticleOperation,
     tags=["quotes"],
     summary="Find the quotations of an article",
-    responses=problems(400, 413, 415, 422),
+    responses=problems(400, 408, 413, 415, 422),
 )
 async def find_quotes(data: Annotated[QuotesRequest, Body(examples=ARTICLE_EXAMPLES)]) -> FoundQuotes:
     """All quotations of an article with their speakers, found by code: no model is asked."""
