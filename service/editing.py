@@ -122,7 +122,7 @@ def extract_draft(reading: Reading, style: Style) -> Draft:
     """A draft made of the article's own sentences, without a model."""
     chosen = extract(
         reading.text,
-        sentences=reading.sentences,
+        sentences=reading.narration,
         paragraphs=reading.paragraphs,
         max_sentences=_EXTRACTED_SENTENCES[style],
     )
@@ -168,7 +168,7 @@ def _best_candidates(reading: Reading, limit: int) -> list[Candidate]:
         spans = [Quotation(start, end, start in reading.speakers) for start, end in candidates]
         return [candidates[q.start, q.end] for q in rank_quotations(reading.text, spans, limit=limit)]
     told = rank_passages(
-        reading.text, sentences=reading.sentences, paragraphs=reading.paragraphs, limit=limit
+        reading.text, sentences=reading.narration, paragraphs=reading.paragraphs, limit=limit
     )
     return [candidates[s.start, s.end] for s in told if (s.start, s.end) in candidates]
 

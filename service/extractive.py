@@ -40,6 +40,9 @@ _SOCIAL = re.compile(
 _SAME = 0.6
 _SPEAKER_BONUS = _SPREAD_BONUS = 0.3
 _MIN_WORDS, _MAX_WORDS = 6, 60
+_LONGEST = 600  # characters of a sentence that is shown
+# Where a longer one is cut, best first: before a comma or the like, and before a space.
+_EDGES = (re.compile(r"\S(?=[,;:—،؛、，；])"), re.compile(r"\S(?=\s)"))
 
 
 class Quotation(NamedTuple):
@@ -55,10 +58,16 @@ def summarize(
 ) -> list[Passage]:
     """At most `max_sentences` of `sentences` that together tell what `text` says, in their order.
 
-    At least one where there is any sentence at all.
+    At least one where there is any sentence at all. None is longer than 600 characters: where there are only
+    longer ones, their beginnings are given.
     """
     ranked = _rank(text, sentences, paragraphs, lead=1.0)
-    return sorted(_pick(ranked, max_sentences)) or list(sentences[: max(max_sentences, 0)])
+    limit = max(max_sentences, 0)
+    return (
+        sorted(_pick(ranked, limit))
+        or [s for s in sentences if s.end - s.start <= _LONGEST][:limit]
+        or [_beginning(text, s) for s in sentences[:limit]]
+    )
 
 
 def rank_passages(
@@ -66,6 +75,16 @@ def rank_passages(
 ) -> list[Passage]:
     """The `limit` most telling sentences, best first: quotes for an article without quotation marks."""
     return _pick(_rank(text, sentences, paragraphs, lead=0.3), limit)
+
+
+def _beginning(text: str, sentence: Passage) -> Passage:
+    """The sentence as far as its last clause, else word, that ends within the longest length to show."""
+    body = text[sentence.start : sentence.start + _LONGEST]
+    for edge in _EDGES:
+        ends = [m.end() for m in edge.finditer(body)]
+        if ends and ends[-1] >= _LONGEST // 2:
+            return Passage(sentence.start, sentence.start + ends[-1])
+    return Passage(sentence.start, sentence.start + len(body))
 
 
 class _Scored(NamedTuple):
@@ -112,7 +131,8 @@ def _reads_alone(text: str, sentence: Passage, bag: Counter[str]) -> bool:
     # Scripts without spaces have about two pairs of characters a word.
     words = bag.total() // 2 if _UNSPACED.search(body) else bag.total()
     return (
-        _MIN_WORDS <= words <= _MAX_WORDS
+        len(body) <= _LONGEST
+        and _MIN_WORDS <= words <= _MAX_WORDS
         and _FINAL.search(body[-12:]) is not None
         and _QUESTION.search(body[-12:]) is None
         and _SOCIAL.search(body) is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -31,7 +31,9 @@ class Reading:
     """An article as code reads it; `speakers` maps the start of a quotation to who said it.
 
     `sentences` are those that tell the news: what stands in `instructions` is meant for a model, and
-    `instructed` has the words of these. `candidates`, in order, may be shown as key quotes.
+    `instructed` has the words of these. `narration` is what code may show as the article's own words:
+    sentences with their quotations whole or, in an article of nothing else, quotations with their marks.
+    `candidates`, in order, may be shown as key quotes.
     """
 
     text: str
@@ -43,6 +45,7 @@ class Reading:
     names: NameIndex
     instructions: Sequence[Passage]
     instructed: Sequence[frozenset[str]]
+    narration: Sequence[Passage]
     candidates: Sequence[Candidate]
 
 
@@ -54,7 +57,8 @@ def read(text: str) -> Reading:
     names = NameIndex(text)
     speakers = attribute(text, quotations, paragraphs, names)
     sentences = _outside(instructions, find_sentences(text, paragraphs))
-    quotable = _quotable(text, _outside(instructions, quotations))
+    uttered = _outside(instructions, quotations)
+    narration = _narrated(sentences, uttered)
     return Reading(
         text=text,
         language=detect_language(text),
@@ -64,7 +68,8 @@ def read(text: str) -> Reading:
         instructed=words_of(text, instructions),
         quotations=quotations,
         names=names,
-        candidates=quotable or _telling(text, sentences, paragraphs),
+        narration=narration,
+        candidates=_quotable(text, uttered) or _telling(text, narration, paragraphs),
         speakers={q.start: s for q, s in zip(quotations, speakers, strict=True) if s is not None},
     )
 
@@ -82,6 +87,18 @@ def _telling(text: str, sentences: Sequence[Passage], paragraphs: Sequence[Passa
     """What stands in for quotations in an article without any: the sentences that say most of it."""
     told = rank_passages(text, sentences=sentences, paragraphs=paragraphs, limit=_MOST_PASSAGES)
     return [Candidate(text[s.start : s.end], s.start, s.end, s.start, "passage") for s in sorted(told)]
+
+
+def _narrated(sentences: Sequence[Passage], quotations: Sequence[Quotation]) -> Sequence[Passage]:
+    """The sentences that no edge of a quotation parts from their speaker; else the quotations."""
+    outer = [Passage(q.outer_start, q.outer_end) for q in quotations if q.depth == 0]
+    starts = [q.start for q in outer]
+
+    def cuts(place: int) -> bool:
+        before = bisect_left(starts, place) - 1
+        return before >= 0 and place < outer[before].end
+
+    return [s for s in sentences if not cuts(s.start) and not cuts(s.end)] or outer
 
 
 def _outside(instructions: Sequence[Passage], spans: Sequence[_Span]) -> Sequence[_Span]:

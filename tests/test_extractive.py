@@ -59,6 +59,26 @@ def test_text_of_fragments_alone_still_gives_a_summary() -> None:
     assert summary("Ferry closed\n\nMore soon") == ["Ferry closed", "More soon"]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("The ferry sailed, " + "and sailed " * 100, 600),
+        ("word " * 200, 599),
+        ("The ferry sailed " * 30 + ", as it had done " * 30, 600),
+        ("a" * 5_000, 600),
+    ],
+)
+def test_a_sentence_without_end_is_shown_up_to_a_clause_or_a_word(text: str, shown: int) -> None:
+    (begun,) = summary(text, 1)
+    assert 300 <= len(begun) <= shown
+    assert text.startswith(begun)
+    assert not text[len(begun)].isalpha() or " " not in text
+
+
+def test_a_short_sentence_is_shown_before_a_long_one() -> None:
+    assert summary(article("a" * 5_000, "Ferry closed")) == ["Ferry closed"]
+
+
 def test_empty_text_has_no_summary() -> None:
     assert summary("") == []
 

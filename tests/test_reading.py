@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +47,25 @@ def test_news_between_two_instructions_is_read() -> None:
     assert [text[s.start : s.end] for s in reading.sentences] == news
 
 
+def test_narration_has_quotations_whole_or_not_at_all() -> None:
+    text = (
+        "The old bridge closed on Monday. “It was rust. Nobody looked. I drove over it,” said Ines Roth. "
+        "She called the repair “far too late”."
+    )
+    reading = read(text)
+
+    assert [text[s.start : s.end] for s in reading.narration] == [
+        "The old bridge closed on Monday.",
+        "She called the repair “far too late”.",
+    ]
+
+
+def test_article_of_quotations_alone_is_narrated_with_their_marks() -> None:
+    text = "“It was rust. Nobody looked.”"
+
+    assert [text[s.start : s.end] for s in read(text).narration] == [text]
+
+
 def test_speakers_are_known_by_where_their_quotation_starts() -> None:
     reading = read(ARTICLE)
 
@@ -63,3 +84,4 @@ def test_all_quotations_are_listed_with_their_roles() -> None:
 def test_every_quotation_of_any_text_is_exact(text: str) -> None:
     assert all(text[q.start : q.end] == q.text for q in find_quotes(text).quotes)
     assert all(text[c.start : c.end] == c.text for c in read(text).candidates)
+    assert all(a.end <= b.mark_at for a, b in pairwise(read(text).candidates))
