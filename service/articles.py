@@ -35,6 +35,16 @@ def check_text(text: str, max_bytes: int) -> None:
         )
 
 
+def check_title(title: str) -> None:
+    """Make sure that `title` is text; raises InvalidArticleError."""
+    if odd := _NEVER_TEXT.search(title):
+        raise InvalidArticleError(
+            f"the title has a character U+{ord(odd[0]):04X} at offset {odd.start()}, which is not text",
+            field="title",
+            remedy="remove it",
+        )
+
+
 def _first_of_many_controls(text: str) -> re.Match[str] | None:
     first = _CONTROL.search(text)
     many = first and len(_CONTROL.findall(text)) * _FEWEST_CHARACTERS_PER_CONTROL > len(text)

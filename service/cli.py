@@ -17,7 +17,7 @@ from rich.console import Console
 
 from service import __version__
 from service.app import create_app
-from service.articles import check_text
+from service.articles import check_text, check_title
 from service.assembly import Assembly
 from service.errors import InvalidArticleError, RequestError, SettingError, StandfirstError
 from service.models import LANGUAGE_PATTERN, Policy, Style, Summary
@@ -112,6 +112,7 @@ def summarize(file: click.File, *, title: str, no_cache: bool, as_json: bool, **
     """Summarize the article in FILE, or on standard input for `-`."""
     settings = _settings()
     text = _read_article(file, settings)
+    check_title(title)
     article = Article(text=text, title=title)
     chosen = msgspec.convert(options, Options)
     summary = asyncio.run(_summarize(settings, article, chosen, CachePolicy(reads=not no_cache)))

@@ -191,6 +191,39 @@ def test_body_that_is_not_json_is_refused(extractive: httpx.Client, content: byt
 
 
 @pytest.mark.parametrize(
+    "text",
+    [r"\ud800", r"a\udc00b", r"\udc00\ud800", r"\\\ud83d and more", r"\ud83d\ud83d\ude00", r"\uD83D\n"],
+)
+def test_half_of_a_surrogate_pair_is_called_that(extractive: httpx.Client, text: str) -> None:
+    answer = send(extractive, f'{{"text": "{text}"}}'.encode())
+    assert "surrogate pair" in refused(answer, 400, "malformed-request")["detail"]
+
+
+@pytest.mark.parametrize("text", [r"\ud83d\ude00", r"\\ud800 on", r"\\udc00"])
+def test_what_only_looks_like_half_a_pair_is_not_called_that(extractive: httpx.Client, text: str) -> None:
+    whole = f'{{"text": "{text}"}}'.encode()
+    assert send(extractive, whole, path="/v1/quotes").status_code == 200
+    cut = refused(send(extractive, whole[:-1]), 400, "malformed-request")
+    assert "surrogate" not in cut["detail"]
+
+
+def test_title_that_is_not_text_is_refused(extractive: httpx.Client) -> None:
+    answer = extractive.post("/v1/summaries", json={"text": TEXT, "title": "Ferry\x00"})
+    assert "U+0000 at offset 5" in refused(answer, 422, "invalid-article", "title")["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v1/summaries", "/v1/quotes"])
+def test_metadata_in_the_query_is_asked_for_as_json(extractive: httpx.Client, path: str) -> None:
+    answer = send(extractive, TEXT.encode(), PLAIN, f"{path}?metadata=a")
+    assert "JSON" in refused(answer, 422, "invalid-request", "metadata")["remedy"]
+
+
+def test_remedy_of_an_empty_plain_body_is_no_json(extractive: httpx.Client) -> None:
+    answer = send(extractive, b"", PLAIN)
+    assert "JSON" not in refused(answer, 400, "malformed-request")["remedy"]
+
+
+@pytest.mark.parametrize(
     "content", [b"[]", b"null", b"7", b'"text"', b"[" * 100_000, b'{"a":' * 100_000, b'{"metadata":' * 10_000]
 )
 def test_json_that_is_no_request_is_refused(extractive: httpx.Client, content: bytes) -> None:
@@ -331,3 +364,4 @@ def test_wrong_method_is_a_problem_with_those_that_are_allowed(extractive: httpx
     answer = extractive.put("/v1/summaries", content=b"{}")
     refused(answer, 405, "method-not-allowed")
     assert "POST" in answer.headers["Allow"]
+    assert "POST" in answer.json()["detail"]

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request
 from msgspec import Struct
 
-from service.articles import check_text
+from service.articles import check_text, check_title
 from service.errors import RequestError
 from service.models import QuotesRequest, SummaryRequest
 
@@ -20,6 +20,10 @@ T = TypeVar("T", bound=SummaryRequest | QuotesRequest)
 _PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`$")
 _MISSING_FIELD = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`")
+# A high surrogate without its low one, or a low one that follows none; escaped backslashes go in pairs.
+_HALF_A_PAIR = re.compile(
+    rb"(?<!\\)(?:\\\\)*(?:\\u[dD][89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F])"
+)
 _REMEDIES = {
     "style": "choose brief, standfirst or bullets",
     "policy": "choose strict, flag or off",
@@ -99,6 +103,8 @@ class ArticleRequest(Request[Any, Any, Any]):
                 remedy="send application/json, or text/plain with options in the query",
             )
         check_text(decoded.text, self.app.state.assembly.settings.max_article_bytes)
+        if isinstance(decoded, SummaryRequest):
+            check_title(decoded.title or "")
         return decoded
 
     def _options(self) -> dict[str, str]:
@@ -118,12 +124,21 @@ def _decode_json(body: bytes, kind: type[T]) -> T:
     except msgspec.ValidationError as exc:
         raise _explain(exc, kind) from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        if _HALF_A_PAIR.search(body):
+            raise MalformedBodyError(
+                "an escape such as \\ud83d is half of a surrogate pair, which is no character",
+                remedy="send the character itself in UTF-8, or both halves",
+            ) from exc
         raise MalformedBodyError(
             f"the body is not JSON in UTF-8: {exc}", remedy='send JSON such as {"text": "…"}'
         ) from exc
 
 
 def _decode_text(body: bytes, charset: str, options: dict[str, str], kind: type[T]) -> T:
+    if "metadata" in options:
+        raise RequestError(
+            "metadata cannot stand in a query", field="metadata", remedy="send JSON for metadata"
+        )
     if "text" in options:
         raise RequestError("the text is the body", field="text", remedy="leave it out of the query")
     try:

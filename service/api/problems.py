@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from litestar import Request, Response
@@ -104,24 +105,30 @@ def handle_http_exception(
 ) -> Response[dict[str, object]]:
     """An error of the framework: an unknown path, a wrong method, a parameter that does not fit."""
     if isinstance(error, ValidationException):
-        return _handle_validation(error)
+        return _handle_validation(request, error)
     name, title = _HTTP_NAMES.get(error.status_code, ("http-error", error.detail))
-    limit = None
+    detail, limit = error.detail, None
     if error.status_code == 413:
         limit = request.app.request_max_body_size
-        detail: str | None = f"A request body may have {limit} bytes."
-    else:
-        detail = error.detail if error.detail != title else None
+        detail = f"A request body may have {limit} bytes."
+    elif error.status_code == 405:
+        detail = f"Allowed here: {(error.headers or {}).get('allow')}."
+    elif detail == HTTPStatus(404).phrase:
+        detail = "No route has this path."
     response = problem(error.status_code, name, title, {"detail": detail, "limit": limit})
     response.headers.update(error.headers or {})
     return response
 
 
-def _handle_validation(error: ValidationException) -> Response[dict[str, object]]:
+def _handle_validation(
+    request: Request[Any, Any, Any], error: ValidationException
+) -> Response[dict[str, object]]:
     first = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
     field, message = first.get("key"), first.get("message") or error.detail
     if field == "data":
-        members = {"detail": "the body is empty", "remedy": 'send JSON such as {"text": "…"}'}
+        plain = request.content_type[0] == "text/plain"
+        remedy = "send the article's text" if plain else 'send JSON such as {"text": "…"}'
+        members = {"detail": "the body is empty", "remedy": remedy}
         return problem(400, "malformed-request", "The request cannot be read", members)
     return problem(422, "invalid-request", "The request cannot be used", {"detail": message, "field": field})
 
