@@ -43,6 +43,7 @@ _HIDDEN = re.compile(
 )
 _TAGS = ("\U000e0000", "\U000e007f")
 _PIECE = 50_000  # characters between which a long text lets other threads go on
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WORD = re.compile(r"\w+")
 _MOST, _LONGEST = 200, 2_000  # instructions, and characters of each, that a summary is compared with
 _SAME = 0.7  # share of a sentence's words from which it says the same as an instruction
@@ -68,6 +69,11 @@ def find_hidden(text: str) -> list[Passage]:
 def strip_hidden(text: str) -> str:
     """`text` as readers see it."""
     return "".join(_HIDDEN.sub("", piece) for piece in _pieces(text))
+
+
+def one_line(text: str) -> str:
+    """`text` as readers see it, without line breaks and control characters: it looks like no new part."""
+    return " ".join(_CONTROL.sub(" ", strip_hidden(text)).split())
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from service.chunks import Chunk, split
 from service.drafts import Draft, Drafter, DraftSentence, Pick, answer_tokens
 from service.errors import LLMError
 from service.extractive import summarize as extract
+from service.intrusions import one_line
 from service.languages import language_name, same_language
 from service.marking import Marked, mark
 from service.models import Style
@@ -156,14 +157,15 @@ class MapReduce:
         self, prompt: Prompt, marked: Marked, order: Order, run: Run, *, style: str = "notes"
     ) -> Draft:
         """Put a prompt to the model, offering it every input; a template takes those that it declares."""
-        opening, closing = await asyncio.to_thread(fence, marked.text)
+        title = one_line(order.title) if "title" in prompt.inputs else ""
+        opening, closing = await asyncio.to_thread(fence, f"{title}\n{marked.text}")
         offered: dict[str, object] = {
             "article": marked.text,
             "notes": marked.text,
             "text": marked.plain,
             "open": opening,
             "close": closing,
-            "title": order.title,
+            "title": title,
             "style": style,
             "language": _UNKNOWN if order.language == "und" else language_name(order.language),
             "max_quotes": order.max_quotes if marked.candidates else 0,
@@ -244,7 +246,7 @@ def _keep_speakers(draft: Draft, notes: Sequence[Draft]) -> tuple[Pick, ...]:
 
 def _extract_notes(reading: Reading, span: Passage) -> Draft:
     """Sentences of a part of the article, in place of the notes that the model did not take on it."""
-    inside = _within(span, reading.sentences)
+    inside = _within(span, reading.narration)
     around = _within(span, reading.paragraphs)
     chosen = extract(reading.text, sentences=inside, paragraphs=around, max_sentences=_NOTES_PER_CHUNK)
     return Draft(tuple(DraftSentence(reading.text[s.start : s.end], (s,)) for s in chosen))
