@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import unicodedata
+from collections import Counter
 
 import gcld3  # type: ignore[import-untyped]
 
@@ -13,6 +15,16 @@ _MIN_LETTERS = 20
 
 # cld3 names some languages by tags that BCP 47 has since replaced.
 _CANONICAL = {"iw": "he", "no": "nb"}
+
+# Scripts by the first words of their letters' names in Unicode; a language not named has Latin letters.
+# Where a language is written in two, so that either is taken, both name it.
+_SCRIPTS = """
+ARABIC=ar,fa,ks,ku,ms,pa,ps,sd,ug,ur,uz ARMENIAN=hy BENGALI=bn CJK=ja,zh
+CYRILLIC=az,be,bg,bs,kk,ky,mk,mn,ru,sr,tg,uk,uz DEVANAGARI=hi,mr,ne,sd ETHIOPIC=am GEORGIAN=ka GREEK=el
+GUJARATI=gu GURMUKHI=pa HANGUL=ko HEBREW=he,yi HIRAGANA=ja KANNADA=kn KATAKANA=ja KHMER=km LAO=lo
+LATIN=az,bs,kk,ku,ms,sr,uz MALAYALAM=ml MONGOLIAN=mn MYANMAR=my SINHALA=si TAMIL=ta TELUGU=te THAI=th
+"""
+_FEWEST_OF_SCRIPT = 0.2  # of all letters, so that one name in another script proves nothing
 
 _LANGUAGES = """
 af=Afrikaans am=Amharic ar=Arabic az=Azerbaijani be=Belarusian bg=Bulgarian bn=Bangla bs=Bosnian
@@ -70,9 +82,26 @@ def detect_language(text: str, *, default: str = "und") -> str:
         return default
     # The detector keeps its state while it reads, so every call has one of its own.
     result = gcld3.NNetLanguageIdentifier(0, _SAMPLE_BYTES).FindLanguage(sample)
-    if not result.is_reliable:
-        return default
-    return _CANONICAL.get(result.language, str(result.language))
+    language = _CANONICAL.get(result.language, str(result.language))
+    return language if result.is_reliable and _is_script_of(language, sample) else default
+
+
+def _is_script_of(language: str, sample: str) -> bool:
+    """Whether `sample` has letters enough that `language` is written in; the detector does not look."""
+    letters = Counter(unicodedata.name(c, "").partition(" ")[0] for c in sample if c.isalpha())
+    scripts = _scripts().get(language, ("LATIN",))
+    return sum(letters[script] for script in scripts) >= _FEWEST_OF_SCRIPT * letters.total()
+
+
+@functools.cache
+def _scripts() -> dict[str, list[str]]:
+    """The scripts of each language; a tag such as `ja-Latn`, which is not among them, says Latin itself."""
+    scripts: dict[str, list[str]] = {}
+    for entry in _SCRIPTS.split():
+        script, _, languages = entry.partition("=")
+        for language in languages.split(","):
+            scripts.setdefault(language, []).append(script)
+    return scripts
 
 
 def same_language(tag: str, other: str) -> bool:

@@ -14,6 +14,13 @@ from service.languages import detect_language, language_name, same_language
         ("es", "El ayuntamiento anunció el martes que el transbordador volverá en primavera."),
         ("ja", "市議会は火曜日、渡し船が春に運航を再開すると発表した。住民は喜んでいる。"),
         ("ar", "أعلن المجلس البلدي يوم الثلاثاء أن العبارة ستعود إلى العمل في الربيع"),
+        ("ko", "시의회는 화요일 나룻배가 봄에 다시 운항한다고 발표했다. 주민들은 기뻐하고 있다."),
+        ("zh", "市议会星期二宣布，渡轮将于春季恢复通航，居民们对此表示高兴。"),
+        ("ru", "Городской совет сообщил во вторник, что паром снова пойдёт весной."),
+        ("el", "Το δημοτικό συμβούλιο ανακοίνωσε την Τρίτη ότι το πλοίο θα ξαναρχίσει την άνοιξη."),
+        ("hi", "नगर परिषद ने मंगलवार को कहा कि नौका वसंत में फिर से चलेगी और लोग खुश हैं।"),
+        ("th", "สภาเมืองประกาศเมื่อวันอังคารว่าเรือข้ามฟากจะกลับมาให้บริการอีกครั้งในฤดูใบไม้ผลิ"),
+        ("sr", "Градско веће је у уторак саопштило да ће скела поново пловити на пролеће."),
         ("he", "מועצת העיר הודיעה ביום שלישי כי המעבורת תשוב להפליג באביב הקרוב"),
         ("nb", "Kommunen opplyste tirsdag at fergen begynner å gå igjen til våren, og folk er glade."),
     ],
@@ -28,6 +35,11 @@ def test_language_of_a_sentence_is_found(tag: str, text: str) -> None:
 def test_default_is_taken_where_there_is_too_little_text(text: str) -> None:
     assert detect_language(text) == "und"
     assert detect_language(text, default="fr") == "fr"
+
+
+@pytest.mark.parametrize("text", ["ha " * 30, "a" * 500, "渡 " + "ha " * 30])
+def test_no_language_is_named_that_is_written_in_other_letters(text: str) -> None:
+    assert detect_language(text) == "und"
 
 
 def test_control_characters_and_surrogates_do_not_disturb() -> None:
