@@ -176,7 +176,11 @@ def _convert(name: str, value: str, kind: object) -> object:
 
 def _in_words(error: msgspec.ValidationError) -> str:
     """The validation error for a person at a shell, who knows no types."""
-    return str(error).replace(", got `str`", "").replace("`", "").replace("enum value", "value")
+    message = str(error)
+    if "matching regex" in message:  # the only pattern is that of URLs
+        place = message.partition(" - at ")[2].strip("`$.")
+        return f"{place} must start with http:// or https://".lstrip()
+    return message.replace(", got `str`", "").replace("`", "").replace("enum value", "value")
 
 
 def _choices(kind: object) -> str:

@@ -41,6 +41,18 @@ def test_wrong_url_is_not_shown_since_it_may_hold_a_password() -> None:
     assert "hush" not in str(failure.value)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OPENAI_BASE_URL", "llm.example"),
+        ("STANDFIRST_FALLBACKS", '[{"model": "m", "base_url": "llm.example"}]'),
+    ],
+)
+def test_wrong_url_is_told_how_urls_start(variable: str, value: str) -> None:
+    with pytest.raises(SettingError, match=r"must start with http:// or https://$"):
+        Settings.from_env({variable: value})
+
+
 def test_misspelt_variable_is_named_beside_the_right_one() -> None:
     with pytest.raises(SettingError, match=r"STANDFIRST_MODLE: .* did you mean STANDFIRST_MODEL"):
         Settings.from_env({"STANDFIRST_MODLE": "a"})
