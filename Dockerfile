@@ -64,6 +64,6 @@ RUN --network=none ["python", "-c", "from service.tokens import get_encoding; ge
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["python", "-c", "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['STANDFIRST_PORT']), timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+    CMD ["standfirst", "healthcheck"]
 ENTRYPOINT ["standfirst"]
 CMD ["serve"]

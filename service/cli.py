@@ -150,9 +150,10 @@ def quotes(file: click.File, *, as_json: bool) -> None:
 def healthcheck() -> None:
     """Exit with 0 if the service of these settings answers on this machine; for containers."""
     settings = _settings()
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - compared
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared
+    address = httpx.URL(scheme="http", host=host, port=settings.port, path="/healthz")
     try:
-        httpx.get(f"http://{host}:{settings.port}/healthz", timeout=3).raise_for_status()
+        httpx.get(address, timeout=3, trust_env=False).raise_for_status()
     except httpx.HTTPError as exc:
         raise click.ClickException(f"no answer from port {settings.port}: {type(exc).__name__}") from exc
 

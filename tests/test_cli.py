@@ -204,14 +204,23 @@ def test_option_that_cannot_be_used_is_told_of(run: Run, article: Path, options:
     assert b"Traceback" not in result.stderr
 
 
+def test_title_that_is_not_text_is_told_of(run: Run, article: Path) -> None:
+    result = run("summarize", article, "--title", "A \udcff")
+    assert result.returncode == 2
+    assert one_line(result).startswith("standfirst: the title ")
+
+
 def test_missing_file_is_a_wrong_use(run: Run, tmp_path: Path) -> None:
     result = run("summarize", tmp_path / "missing.txt")
     assert result.returncode == 2
     assert b"missing.txt" in result.stderr
 
 
-def test_health_of_a_service_that_is_not_there_is_bad(run: Run, environment: dict[str, str]) -> None:
-    environment["STANDFIRST_PORT"] = "1"
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::", "localhost", "no such host"])  # noqa: S104
+def test_health_of_a_service_that_is_not_there_is_bad(
+    run: Run, environment: dict[str, str], host: str
+) -> None:
+    environment |= {"STANDFIRST_PORT": "1", "STANDFIRST_HOST": host}
     result = run("healthcheck")
     assert result.returncode == 1
     assert b"no answer from port 1" in result.stderr
