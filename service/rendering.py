@@ -13,7 +13,7 @@ from service.models import FoundQuotes, Quote, Sentence, Summary
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SUPPORT = {
     "supported": ("in the article word for word", "green"),
-    "facts_found": ("facts found in the article", "green"),
+    "facts_found": ("names and figures found; wording not judged", "cyan"),
     "partial": ("facts found, but not together", "yellow"),
     "unsupported": ("not borne out by the article", "red"),
     "unchecked": ("not checked", "dim"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 
+import msgspec
 from rich.console import Console, RenderableType
 
 from service.models import (
@@ -59,6 +60,15 @@ def summary(style: Style = "brief", text: str = "The mill burned down.") -> Summ
 
 def test_sentence_is_followed_by_what_was_found_of_it() -> None:
     assert "The mill burned down.  [not borne out by the article]" in printed(render_summary(summary()))
+
+
+def test_sentence_whose_facts_were_found_is_not_said_to_be_true() -> None:
+    found = Sentence(
+        text="The mill burned.", support="facts_found", evidence=[], unsupported=[], not_checked=[]
+    )
+    shown = render_summary(msgspec.structs.replace(summary(), sentences=[found]))
+
+    assert "The mill burned.  [names and figures found; wording not judged]" in printed(shown)
 
 
 def test_bullets_have_their_dots() -> None:
