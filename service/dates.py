@@ -230,6 +230,8 @@ class _Reader:
 
     def _relative(self, i: int) -> tuple[int, Date, Date | None] | None:
         vocabulary, word = self.vocabulary, self.folded(i)
+        if word == "morgen" and i and self.tokens.forms[i][0].isupper():
+            return None  # am Morgen: in the morning
         if word in vocabulary.relative_days:
             return i + 1, Date(relative=f"{vocabulary.relative_days[word]} day"), None
         direction = vocabulary.directions.get(word)

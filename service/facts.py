@@ -23,15 +23,16 @@ class FactSheet:
         self._text = text
         self._german = vocabulary.language == "de"
         self.tokens = tokenize(text)
-        self._roles = [roles_of(form, language) for form in self.tokens.forms]
-        self._taken = [False] * len(self._roles)
+        roles = [roles_of(form, language) for form in self.tokens.forms]
+        self._roles = [(i, role) for i, role in enumerate(roles) if role]
+        self._taken = [False] * len(roles)
         self.dates = find_dates(text, self.tokens, vocabulary, self._candidates(DATE))
         _mark(self._taken, self.dates)
         self.numbers = find_numbers(text, self.tokens, vocabulary, self._candidates(NUMBER), self._taken)
         _mark(self._taken, self.numbers)
 
     def _candidates(self, wanted: int) -> list[int]:
-        return [i for i, role in enumerate(self._roles) if role & wanted]
+        return [i for i, role in self._roles if role & wanted]
 
     @cached_property
     def names(self) -> list[Name]:

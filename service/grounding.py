@@ -24,6 +24,7 @@ _MOST_EVIDENCE = 3
 _STOPS = " .!?。！？…"
 _LEAST_SHARE = 0.15  # below this share of a text's weight, a passage is no evidence for it
 _RIVALS_SOUGHT = 4  # so many of the closest sentences are asked whether they have another fact in its place
+_LONGEST = 5_000  # characters of a sentence that are looked up; a longer one is no sentence
 _CLOSE = 0.3  # from this share on, the closest passage is what the sentence retells
 _NEAR = 2  # a name may stand this many sentences before the passage that says "he"
 
@@ -33,7 +34,7 @@ class CheckedSentence(NamedTuple):
 
     `evidence` is best first; offsets of `unsupported` are within the sentence. `not_checked` names what could
     not be compared: `wording` unless it is supported; `names` where the script has no capitals or is not
-    the article's, or where a lone German noun may be one.
+    the article's, or where a lone German noun may be one; `facts` behind the first 5,000 characters.
     """
 
     support: Support
@@ -62,7 +63,7 @@ class ArticleIndex:
         """Look up `sentence`; `hints` are passages that the model pointed to, preferred where they fit."""
         if exact := self._verbatim(sentence):
             return CheckedSentence("supported", [self._span(i) for i in exact], [], [])
-        sheet = read_facts(sentence, language)
+        sheet = read_facts(sentence[:_LONGEST], language)
         weights = self._words.weigh([stem for form in sheet.tokens.forms for stem in stems_of(form)])
         ranked = self._words.rank(weights, self._hinted(hints))
         passages = [i for i, share in ranked if share >= _LEAST_SHARE and i < len(self.sentences)]
@@ -85,6 +86,8 @@ class ArticleIndex:
         not_checked: list[NotChecked] = ["wording"]
         if unread or len(located) < len(looked_up):
             not_checked.append("names")
+        if len(sentence) > _LONGEST:
+            not_checked.append("facts")
         return CheckedSentence(_support(located, findings, evidence), evidence, findings, not_checked)
 
     def _verbatim(self, sentence: str) -> list[int]:
@@ -97,6 +100,8 @@ class ArticleIndex:
         return (self._repeated(normal) or self._repeated(wanted)) if wanted else []
 
     def _repeated(self, wanted: str) -> list[int]:
+        if wanted not in self._whole:
+            return []
         for first, start in enumerate(self._starts[:-1]):
             if not self._whole.startswith(wanted, start):
                 continue

@@ -52,18 +52,18 @@ class Rivals:
             if close:
                 own, foreign = _unmatched(sheet, other)
                 for mine, theirs, score in close:
-                    if theirs in foreign and (mine in own or self._fits_better(mine, other, score)):
+                    if theirs in foreign and (mine in own or self._fits_better(mine, other, theirs, score)):
                         rival = _Rival(score, _shared_names(sheet, other, mine))
                         self._found[mine.first] = max(rival, self._found.get(mine.first, rival))
 
-    def _fits_better(self, mine: Fact, other: FactSheet, score: float) -> bool:
+    def _fits_better(self, mine: Fact, other: FactSheet, rival: Fact, score: float) -> bool:
         """Whether a sentence that has `mine` has it in quite another place than the one that fits so well."""
         if mine.first == 0 or not RESPECTIVELY.isdisjoint(other.tokens.folded):
             return False
-        own = [
-            _likeness(self._sheet, mine, other, fact) for fact in _of_kind(mine, other) if _same(mine, fact)
-        ]
-        # A fact that opens the sentence may only have lost the clause behind it.
+        homes = [fact for fact in _of_kind(mine, other) if _same(mine, fact)]
+        if any(fact.first <= rival.last + 1 and rival.first <= fact.last + 1 for fact in homes):
+            return False  # "in Halden, Vermont" may lose its first half
+        own = [_likeness(self._sheet, mine, other, fact) for fact in homes]
         return bool(own) and (not any(own) or score >= max(own) + _MARGIN)
 
     def has(self, fact: Fact, homes: Sequence[FactSheet]) -> bool:

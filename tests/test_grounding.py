@@ -196,6 +196,83 @@ def test_hostile_articles_are_answered(unit: str) -> None:
     assert checked.support in ("unsupported", "partial", "unchecked", "facts_found")
 
 
+def test_only_the_beginning_of_an_endless_sentence_is_looked_up_and_the_result_says_so() -> None:
+    checked = check("The council voted on the bridge " + "again " * 1_000 + "in 2018.")
+    assert checked.unsupported == []
+    assert "facts" in checked.not_checked
+
+
+def test_a_fact_is_not_called_missing_from_a_sentence_too_long_to_read() -> None:
+    checked = index_of("1-" * 20_000 + "7 boats").check("There were 8 boats.")
+    assert checked.unsupported == []
+
+
+@pytest.mark.parametrize(
+    ("article", "sentence"),
+    [
+        (
+            "Sen. Oda Renn (R-Vt.) met GOP donors.",
+            "The Vermont senator Oda Renn met Republican Party donors.",
+        ),
+        ("Gov. Oda Renn spoke in Halden, N.H., before noon.", "Governor Oda Renn spoke in New Hampshire."),
+        ("The French interior minister, Oda Renn, left.", "French Interior Minister Oda Renn left."),
+        ("It cost a couple of billion dollars.", "It cost $2 billion."),
+        ("The gross domestic product fell.", "The economy shrank as GDP fell."),
+        ("Oda Renn sings.", "Singer Oda Renn performs."),
+        ("The fair opens at seven o'clock.", "It opens at 7 a.m."),
+    ],
+)
+def test_expanded_and_shortened_forms_pass(article: str, sentence: str) -> None:
+    assert reasons(index_of(article).check(sentence)) == []
+
+
+@pytest.mark.parametrize(
+    ("article", "sentence", "text"),
+    [
+        (
+            "Velmar Senator Oda Renn spoke. Texas Senator Jo Pask sang. Iowa is far.",
+            "Iowa Senator Jo Pask sang.",
+            "Iowa Senator Jo Pask",
+        ),
+        (
+            "Governor Oda Renn spoke. It rained. It snowed. Nobody came. Jo Pask sang.",
+            "There Governor Jo Pask sang.",
+            "Governor Jo Pask",
+        ),
+        (
+            "“The bridge was never safe,” Oda Renn said. It rained. It snowed. Jo Pask sang.",
+            "The bridge was never safe, Jo Pask said.",
+            "Jo Pask",
+        ),
+    ],
+)
+def test_swapped_values_offices_and_speakers_are_found(article: str, sentence: str, text: str) -> None:
+    assert text in [finding.text for finding in index_of(article).check(sentence).unsupported]
+
+
+@pytest.mark.parametrize(
+    ("language", "article", "sentence"),
+    [
+        ("de", "Zweihundert Kunden kamen.", "Am Morgen kamen 200 Kunden."),
+        (
+            "fr",
+            "La vente commence à sept heures et rapporte six millions d'euros.",
+            "La vente de 7 heures rapporte 6 millions d'euros.",
+        ),
+        (
+            "ja",
+            "修理には2600万円が必要で、9割が売れた。",
+            "Repairs cost 26 million yen; 90 percent was sold.",
+        ),
+    ],
+)
+def test_other_languages_write_numbers_in_their_own_way(language: str, article: str, sentence: str) -> None:
+    checked = index_of(article, language=language).check(
+        sentence, language="en" if language == "ja" else language
+    )
+    assert reasons(checked) == []
+
+
 TEXTS = st.text(st.sampled_from("AB ab.,'’\n 1230$%-/:\u0301\0é万年ア“”")) | st.text()
 
 

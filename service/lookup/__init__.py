@@ -12,6 +12,8 @@ from service.lookup.located import UNCHECKED, Located
 from service.lookup.names import NameIndex
 from service.numbers import Number
 
+_LONGEST = 20_000  # characters of a sentence that are read; a longer one is a table, or an attack
+
 __all__ = ["UNCHECKED", "FactIndex", "Located"]
 
 
@@ -22,6 +24,7 @@ class FactIndex:
         self._texts = texts
         self._language = language
         self._sheets: dict[int, FactSheet] = {}
+        self._is_cut = any(len(text) > _LONGEST for text in texts)
         self._figures = FigureIndex(words, self.sheet, language)
         self._names = NameIndex(words, self.sheet, language)
         self.can_read = self._names.can_read
@@ -30,11 +33,17 @@ class FactIndex:
         """The facts of sentence `i`."""
         found = self._sheets.get(i)
         if found is None:
-            found = self._sheets[i] = read_facts(self._texts[i], self._language)
+            found = self._sheets[i] = read_facts(self._texts[i][:_LONGEST], self._language)
         return found
 
     def locate(self, fact: Fact, sheet: FactSheet, language: str) -> Located | None:
         """Where the article has `fact`, a fact of `sheet` in `language`; None if it is no fact after all."""
+        found = self._locate(fact, sheet, language)
+        if self._is_cut and found is not None and found.reason == "not_in_article":
+            return Located(frozenset(), UNCHECKED)  # it may stand where nobody read
+        return found
+
+    def _locate(self, fact: Fact, sheet: FactSheet, language: str) -> Located | None:
         if isinstance(fact, Number):
             return None if fact.weak else self._figures.locate_number(fact)
         if isinstance(fact, DateMention):

@@ -111,6 +111,8 @@ class NameIndex:
         # The article may write a word small, or lack one that describes: "Comedian Dana Whitlow".
         small = [word for word in words if self._is_common(word)]
         names = [word for word in words if word not in small]
+        if len(names) > 1 and names[-1] == "party" and names[-2].startswith("@party."):
+            return self._by_word.get(names[-2], set())  # Republican Party for GOP
         described = len(names) > 2 or (len(names) == 2 and names[1][0] == "@")
         if fact.initial and described and names[0] not in self._by_word:
             names = names[1:]
