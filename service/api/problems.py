@@ -84,9 +84,13 @@ def _cut(member: str, value: object) -> object:
     return value[: _LONGEST.get(member)] if isinstance(value, str) else value
 
 
-def handle_standfirst_error(_: Request[Any, Any, Any], error: StandfirstError) -> Response[dict[str, object]]:
+def handle_standfirst_error(
+    request: Request[Any, Any, Any], error: StandfirstError
+) -> Response[dict[str, object]]:
     """An error of our own, whose message was written for the caller."""
     kind = next(kind for cls, kind in _KINDS.items() if isinstance(error, cls))
+    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, RequestError):
+        _log_place(request, error)
     members: dict[str, object] = {"detail": str(error)}
     if isinstance(error, RequestError):
         members |= {"field": error.field, "remedy": error.remedy}
@@ -134,10 +138,15 @@ def _handle_validation(
 
 
 def handle_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
-    """A mistake of ours; logged by its place, never by its text, which may quote the article."""
+    """A mistake of ours."""
+    _log_place(request, error)
+    return problem(500, "internal", "The service failed", {"detail": "This is a fault of the service."})
+
+
+def _log_place(request: Request[Any, Any, Any], error: Exception) -> None:
+    """Log an error by its class and place, never by its text, which may quote the article."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     where = f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}" if place else "?"
     _log.error("%s at %s while answering %s", type(error).__name__, where, request.route_handler)
-    return problem(500, "internal", "The service failed", {"detail": "This is a fault of the service."})
