@@ -72,6 +72,11 @@ def read_answer(text: str) -> ReadAnswer:
     return ReadAnswer(Answer(sentences, answer.quotes), reading)  # type: ignore[arg-type]
 
 
+def strip_bullet(line: str) -> str:
+    """`line` without the bullet or the number that it begins with."""
+    return _BULLET.sub("", line)
+
+
 def _read_json(text: str) -> Answer:
     """The answer in the first JSON value of `text`, however broken; empty where there is none."""
     start = min((at for mark in "{[" if (at := text.find(mark)) >= 0), default=None)
@@ -127,7 +132,7 @@ def _quote_in(value: object) -> AnswerQuote | None:
 
 def _read_prose(text: str) -> Answer:
     """The sentences of prose or of a bulleted list, without the phrase that introduces them."""
-    lines = [_BULLET.sub("", line).strip() for line in text.splitlines()]
+    lines = [strip_bullet(line).strip() for line in text.splitlines()]
     body = "\n\n".join(
         line for line in lines if line and not _PREAMBLE.match(line) and not line.endswith(":")
     )

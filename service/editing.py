@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from service.answers import strip_bullet
 from service.drafts import Draft, DraftSentence, Pick
 from service.extractive import Quotation, rank_passages, rank_quotations
 from service.extractive import summarize as extract
 from service.grounding import ArticleIndex
-from service.intrusions import repeats
+from service.intrusions import repeats, strip_hidden
 from service.marking import Candidate
 from service.models import (
     Attribution,
@@ -26,16 +27,17 @@ from service.models import (
     Style,
 )
 from service.passages import find_paragraphs, find_sentences
+from service.quotes import Quotation as FoundQuotation
 from service.reading import Reading
 from service.speakers import resolve_name, same_person
 
 # The most sentences that a style holds. A prompt asks for fewer; a model that overdoes it is cut here.
 _MOST_SENTENCES: dict[Style, int] = {"brief": 6, "standfirst": 1, "bullets": 8}
 _EXTRACTED_SENTENCES: dict[Style, int] = {"brief": 3, "standfirst": 1, "bullets": 5}
-_BULLET = re.compile(r"^\s*(?:[-*•–]|\d{1,2}[.)])\s+")
 _UNSPACED = ("ja", "zh", "th", "lo", "km", "my")
 _MARK = re.compile(r"\s*\[[pq]\d{1,6}(?:\s*,\s*[pq]\d{1,6})*\]")
 _WORD = re.compile(r"\w+")
+_STATEMENT_ENDS = frozenset(".!?…,。！？，؟،۔।")  # of the statement, or of what introduces its speaker
 _FIRST_UNSPACED = "\u2e80"
 _LONGEST_REJECTED = 300
 _SAME_WORDS = 0.85  # share of common words from which two sentences say the same thing
@@ -126,7 +128,8 @@ def extract_draft(reading: Reading, style: Style) -> Draft:
         paragraphs=reading.paragraphs,
         max_sentences=_EXTRACTED_SENTENCES[style],
     )
-    return Draft(tuple(DraftSentence(" ".join(reading.text[s.start : s.end].split()), (s,)) for s in chosen))
+    shown = [" ".join(strip_hidden(reading.text[s.start : s.end]).split()) for s in chosen]
+    return Draft(tuple(DraftSentence(t, (s,)) for t, s in zip(shown, chosen, strict=True)))
 
 
 def choose_quotes(reading: Reading, draft: Draft, max_quotes: int) -> Choice:
@@ -144,7 +147,7 @@ def choose_quotes(reading: Reading, draft: Draft, max_quotes: int) -> Choice:
 
 
 def _split(sentence: DraftSentence) -> Iterable[DraftSentence]:
-    text = " ".join(_MARK.sub("", _BULLET.sub("", sentence.text)).split())
+    text = " ".join(_MARK.sub("", strip_bullet(sentence.text)).split())
     for s in find_sentences(text, find_paragraphs(text)):
         yield DraftSentence(text[s.start : s.end], sentence.passages)
 
@@ -165,12 +168,22 @@ def _words(text: str) -> frozenset[str]:
 def _best_candidates(reading: Reading, limit: int) -> list[Candidate]:
     candidates = {(c.start, c.end): c for c in reading.candidates}
     if any(c.kind == "quotation" for c in candidates.values()):
-        spans = [Quotation(start, end, start in reading.speakers) for start, end in candidates]
+        spans = [
+            Quotation(q.start, q.end, q.start in reading.speakers, _is_whole(reading.text, q))
+            for q in reading.quotations
+            if (q.start, q.end) in candidates
+        ]
         return [candidates[q.start, q.end] for q in rank_quotations(reading.text, spans, limit=limit)]
     told = rank_passages(
         reading.text, sentences=reading.narration, paragraphs=reading.paragraphs, limit=limit
     )
     return [candidates[s.start, s.end] for s in told if (s.start, s.end) in candidates]
+
+
+def _is_whole(text: str, quotation: FoundQuotation) -> bool:
+    """Whether a quotation is somebody's whole statement, not words inside a sentence of the article."""
+    ends = text[quotation.end - 1] + text[quotation.outer_end : quotation.outer_end + 1]
+    return not text[quotation.start].islower() and not _STATEMENT_ENDS.isdisjoint(ends)
 
 
 def _quote(reading: Reading, pick: Pick) -> Quote:

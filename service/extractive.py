@@ -38,7 +38,7 @@ _SOCIAL = re.compile(
 )
 # Share of the shorter one's words from which on two sentences say the same.
 _SAME = 0.6
-_SPEAKER_BONUS = _SPREAD_BONUS = 0.3
+_SPEAKER_BONUS = _SPREAD_BONUS = _WHOLE_BONUS = 0.3
 _MIN_WORDS, _MAX_WORDS = 6, 60
 _LONGEST = 600  # characters of a sentence that is shown
 # Where a longer one is cut, best first: before a comma or the like, and before a space.
@@ -46,11 +46,12 @@ _EDGES = (re.compile(r"\S(?=[,;:—،؛、，；])"), re.compile(r"\S(?=\s)"))
 
 
 class Quotation(NamedTuple):
-    """A quotation to weigh: its span in the text, and whether somebody is named as its speaker."""
+    """A quotation to weigh: its span, whether its speaker is named, whether it is a whole statement."""
 
     start: int
     end: int
     has_speaker: bool
+    whole: bool = False
 
 
 def summarize(
@@ -157,12 +158,15 @@ def _overlap(words: frozenset[str], others: frozenset[str]) -> float:
 def rank_quotations(text: str, spans: Sequence[Quotation], *, limit: int) -> list[Quotation]:
     """The `limit` most telling quotations, best first.
 
-    Full statements of 6 to 40 words by a named speaker come first; what repeats or stands close to a
+    Whole statements of 6 to 40 words by a named speaker come first; what repeats or stands close to a
     quotation already chosen comes later.
     """
     terms = [_terms(text[q.start : q.end]) for q in spans]
     bags = [frozenset(t) for t in terms]
-    worth = [_worth(len(t)) + _SPEAKER_BONUS * q.has_speaker for t, q in zip(terms, spans, strict=True)]
+    worth = [
+        _worth(len(t)) + _SPEAKER_BONUS * q.has_speaker + _WHOLE_BONUS * q.whole
+        for t, q in zip(terms, spans, strict=True)
+    ]
     distance = [1.0] * len(spans)  # to the nearest quotation chosen, at most 1 for an eighth of the article
     rest = list(range(len(spans)))
     chosen: list[int] = []

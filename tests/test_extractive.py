@@ -122,6 +122,17 @@ def test_a_named_speaker_comes_before_nobody() -> None:
     assert text[best.start : best.end] == named
 
 
+def test_a_whole_statement_comes_before_words_inside_a_sentence() -> None:
+    words = "the finest harbour on the whole northern coast"
+    whole = "The river belongs to all of us here"
+    text = f'She called it "{words}" again. "{whole}," Ada Holt said.'
+    spans = [
+        q._replace(whole=q.start > text.index(words)) for q in quotations(text, (words, True), (whole, True))
+    ]
+    (best,) = rank_quotations(text, spans, limit=1)
+    assert text[best.start : best.end] == whole
+
+
 def test_quotations_are_spread_over_the_article() -> None:
     early = ["The river belongs to all of us", "My boats have waited in the harbour too long"]
     late = "Nobody asked the fishermen what they need"
