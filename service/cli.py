@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NoReturn, get_args
 
 import click
-import httpx
 import msgspec
 import uvicorn
 from rich.console import Console
@@ -20,6 +19,7 @@ from service.app import create_app
 from service.articles import check_text, check_title
 from service.assembly import Assembly
 from service.errors import InvalidArticleError, RequestError, SettingError, StandfirstError
+from service.health import fault
 from service.models import LANGUAGE_PATTERN, Policy, Style, Summary
 from service.prompts import PromptLibrary, default_folder, lock
 from service.reading import find_quotes
@@ -149,13 +149,8 @@ def quotes(file: click.File, *, as_json: bool) -> None:
 @cli.command()
 def healthcheck() -> None:
     """Exit with 0 if the service of these settings answers on this machine; for containers."""
-    settings = _settings()
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared
-    address = httpx.URL(scheme="http", host=host, port=settings.port, path="/healthz")
-    try:
-        httpx.get(address, timeout=3, trust_env=False).raise_for_status()
-    except httpx.HTTPError as exc:
-        raise click.ClickException(f"no answer from port {settings.port}: {type(exc).__name__}") from exc
+    if found := fault(_settings()):
+        raise click.ClickException(found)
 
 
 @cli.group()

@@ -298,3 +298,12 @@ def test_health_of_a_service_that_answers_is_good(
 ) -> None:
     environment["STANDFIRST_PORT"] = str(extractive.base_url.port)
     assert run("healthcheck").returncode == 0
+    container = [sys.executable, "-m", "service.health"]
+    assert subprocess.run(container, env=environment, check=False).returncode == 0
+
+
+def test_container_is_told_what_is_wrong(environment: dict[str, str]) -> None:
+    environment["STANDFIRST_PORT"] = "1"
+    container = [sys.executable, "-m", "service.health"]
+    result = subprocess.run(container, env=environment, check=False, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (1, "no answer from port 1: ConnectionRefusedError\n")
