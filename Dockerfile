@@ -64,6 +64,6 @@ RUN --network=none ["python", "-c", "from service.tokens import get_encoding; ge
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
-    CMD ["standfirst", "healthcheck"]
+    CMD ["python", "-m", "service.health"]
 ENTRYPOINT ["standfirst"]
 CMD ["serve"]
