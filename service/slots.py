@@ -191,6 +191,11 @@ def _same_name(a: Name, b: Name) -> bool:
         )
     if is_within(short.words, long.words):
         return True
+    persons = [[w for w in name.words if w not in TITLES and w[0] != "@"] for name in (short, long)]
+    if all(persons) and not TITLES.keys().isdisjoint(
+        short.words + long.words
+    ):  # "Vermont Senator Dorn", "Senator Dorn of Vermont"
+        return is_within(persons[0], persons[1]) or is_within(persons[1], persons[0])
     bare_a, bare_b = ([w for w in name.words if w not in TITLES] for name in (a, b))
     return bool(bare_a) and bool(bare_b) and (is_within(bare_a, b.words) or is_within(bare_b, a.words))
 

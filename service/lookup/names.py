@@ -99,7 +99,7 @@ class NameIndex:
             where = self._acronyms.get(words[0]) or self._spelled_out(words[0])
         if not where:
             found = self._find_foreign(words) if primary(language) != self._language else set()
-            return Located(found, alike=True) if found else self._missing(words, last, language)
+            return Located(found, alike=True) if found else self._missing(fact, words, last, language)
         telling = [w for w in words if w not in TITLES] or list(words)
         where = where.union(*(self._by_word.get(w, ()) for w in telling))
         return Located(where, "other_name" if self._is_misplaced(words, fact, sheet) else None)
@@ -129,12 +129,14 @@ class NameIndex:
     def _is_common(self, word: str) -> bool:
         return len(word) >= _LEAST_COMMON and word in self._words.by_form
 
-    def _missing(self, words: Sequence[str], form: str, language: str) -> Located:
+    def _missing(self, fact: Name, words: Sequence[str], form: str, language: str) -> Located:
         """What to say of a name that is not there: nothing, where it could not have been recognized."""
-        german_noun = primary(language) == "de" and len(words) == 1 and words[0][0] != "@"
-        if german_noun or not self.can_read(form):
-            return Located(frozenset(), UNCHECKED)
-        return NOWHERE
+        if words[0][0] != "@" and primary(language) == "de" and not any(w in self._by_word for w in words):
+            # Nouns, perhaps, or a name that was translated: "Jahre von Streit", "Weißes Haus".
+            linked = fact.last - fact.first > len(fact.words)
+            if len(words) == 1 or linked or primary(language) != self._language:
+                return Located(frozenset(), UNCHECKED)
+        return NOWHERE if self.can_read(form) else Located(frozenset(), UNCHECKED)
 
     def _spelled_out(self, acronym: str) -> set[int]:
         """The sentences with words of these initials that are written small: gross domestic product."""
