@@ -59,7 +59,8 @@ def mark(
 
     Ids count from 1 within the stretch, so that its marked text does not depend on what is around it. The
     marked text is what readers see: invisible characters are left out of it. `paragraphs` and `candidates`
-    are in order, and none stands in another; what lies outside of the stretch costs nothing.
+    are in order, and none stands in another; what lies outside of the stretch, which is not empty where the
+    article is not, costs nothing.
     """
     passages = _passages(within, paragraphs)
     first = bisect_left(candidates, within.start, key=lambda c: c.mark_at)
