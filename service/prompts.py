@@ -178,7 +178,7 @@ class PromptLibrary:
             return self._by_reference[reference]
         except KeyError:
             raise UnknownPromptError(
-                f"there is no prompt {reference[:80]!r}",
+                "there is no such prompt",
                 field="prompt",
                 remedy=f"use one of: {', '.join(sorted(self._by_reference))}",
             ) from None

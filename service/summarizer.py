@@ -157,7 +157,7 @@ class Summarizer:
         model = options.model or self._models.names[0]
         if model not in self._models.names:
             raise UnknownModelError(
-                f"there is no model {model[:80]!r} here",
+                "there is no such model here",
                 field="model",
                 remedy=f"use one of: {', '.join(self._models.names)}",
             )
