@@ -35,6 +35,7 @@ from service.models import (
     Style,
     Summary,
 )
+from service.passages import Passage
 from service.prompts import Prompt
 from service.reading import Reading, read
 from service.repairs import compare, repair
@@ -202,7 +203,7 @@ class Pipeline:
         text = render(edition.sentences, job.style, work.language)
         strays = _strays(text, work)
         written = detect_language(text) if strays or work.language == "und" else work.language
-        _notice_intrusions(reading, run)
+        _notice_intrusions(reading, await asyncio.to_thread(find_hidden, reading.text), run)
         _notice_language(work, written, strays=strays)
         return Summary(
             id=job.id,
@@ -254,7 +255,7 @@ def _strays(text: str, work: _Work) -> bool:
     return differs(detect_language(text), work.language)
 
 
-def _notice_intrusions(reading: Reading, run: Run) -> None:
+def _notice_intrusions(reading: Reading, hidden: Sequence[Passage], run: Run) -> None:
     if reading.instructions:
         places = ", ".join(f"{p.start}-{p.end}" for p in reading.instructions[:_MOST_PLACES])
         run.notice(
@@ -262,11 +263,11 @@ def _notice_intrusions(reading: Reading, run: Run) -> None:
             f"The article has text that addresses a language model, at characters {places}; "
             "it was not used as evidence.",
         )
-    if hidden := find_hidden(reading.text):
+    if hidden:
         run.notice(
             "hidden_text",
             f"The article has characters that readers cannot see, in {len(hidden)} places, the first at "
-            f"character {hidden[0].start}; the model did not see them either.",
+            f"character {hidden[0].start}; models do not see them either.",
         )
 
 
