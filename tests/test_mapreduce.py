@@ -22,7 +22,7 @@ from service.run import DEFAULT_CACHE_POLICY, Run
 LIBRARY = PromptLibrary.load()
 PROMPTS = Prompts(LIBRARY.get("article"), LIBRARY.get("chunk"), LIBRARY.get("combine"), None)
 ANSWER = '{"sentences": [{"text": "The ferry sailed on Monday.", "passages": ["p1"]}], "quotes": []}'
-MARK = re.compile(r"\[[pq]\d+\] ")
+MARK = re.compile(r"\[[pq]\d+\] ?")
 
 
 class FakeLLM:

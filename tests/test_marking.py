@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.marking import Marked, mark
@@ -85,14 +85,16 @@ def test_other_names_stand_for_no_passage(name: str) -> None:
 def test_any_text_keeps_its_letters(text: str) -> None:
     found = marked(text)
 
-    assert re.sub(r"\[[pq]\d+\] ", "", found.text).split() == re.sub(r"\[[pq]\d+\] ", "", found.plain).split()
+    assert (
+        re.sub(r"\[[pq]\d+\] ?", "", found.text).split() == re.sub(r"\[[pq]\d+\] ?", "", found.plain).split()
+    )
     assert all(found.candidate(f"q{n}") is c for n, c in enumerate(found.candidates, 1))
 
 
-@given(st.text(st.sampled_from("“”ab .\n"), max_size=300), st.integers(0, 300), st.integers(0, 300))
+@given(st.text(st.sampled_from("“”ab .\n"), min_size=1), st.integers(0), st.integers(0))
 def test_what_is_named_in_a_stretch_lies_in_it(text: str, start: int, end: int) -> None:
-    start, end = sorted((min(start, len(text)), min(end, len(text))))
-    assume(start < end)
+    start %= len(text)
+    end = start + 1 + end % (len(text) - start)
     found = marked(text, start, end)
 
     named = [p for passages in found.passages for p in passages]
