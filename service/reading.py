@@ -23,6 +23,7 @@ _Span = TypeVar("_Span", Passage, Quotation)
 _QUOTABLE_ROLES = frozenset({"speech", "fragment"})
 _FEWEST_WORDS = 4
 _FEWEST_LETTERS = 12  # for scripts that put no spaces between words
+_MOST_CHARACTERS = 2_000  # a quotation of more is a chapter, or a mark that was never meant to open
 _MOST_PASSAGES = 200
 
 
@@ -75,7 +76,7 @@ def read(text: str) -> Reading:
 
 
 def _quotable(text: str, quotations: Sequence[Quotation]) -> list[Candidate]:
-    """Quotations of some length."""
+    """Quotations that say something and can be shown."""
     return [
         Candidate(text[q.start : q.end], q.start, q.end, q.outer_start, "quotation")
         for q in quotations
@@ -133,6 +134,8 @@ def digest_of(text: str) -> str:
 
 
 def _says_enough(words: str) -> bool:
+    if len(words) > _MOST_CHARACTERS:
+        return False
     return len(words.split()) >= _FEWEST_WORDS or (
         " " not in words and sum(map(str.isalpha, words)) >= _FEWEST_LETTERS
     )

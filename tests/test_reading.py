@@ -20,6 +20,12 @@ def test_candidates_are_quotations_of_some_length_in_the_order_of_the_article() 
     assert [c.text for c in read(ARTICLE).candidates] == ["We cannot ask people to drive over rust,"]
 
 
+def test_quotation_without_end_is_no_candidate() -> None:
+    text = f"She spoke. “{'We will rebuild it all, ' * 1_000}” said Ines Roth. “{'Again and ' * 9}again.”"
+
+    assert [len(c.text) for c in read(text).candidates] == [96]
+
+
 def test_article_without_quotation_marks_has_sentences_as_candidates() -> None:
     text = (
         "The council voted on Tuesday to close the old bridge. Nobody on the council voted against the plan."
