@@ -90,8 +90,8 @@ class Finding(Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="Stable code. `not_in_article`. `other_unit`, `other_noun`: there with another unit "
-            "or thing counted. `other_name`, `other_number`, `other_date`: the article has another one there. "
-            " `elsewhere`: in the article, but far from what the sentence rests on"
+            "or thing counted. `other_name`, `other_number`, `other_date`: another one stands there. "
+            "`elsewhere`: in the article, but far from what the sentence rests on"
         ),
     ]
 
@@ -115,7 +115,7 @@ class Sentence(Struct, frozen=True, kw_only=True):
         list[NotChecked],
         Meta(
             description="`wording`: what the sentence claims beyond its numbers, dates and names. "
-            "`names`: in its script, names cannot be told from other words. `facts`: nothing was looked up"
+            "`names`: in its script, names cannot be told from other words. `facts`: not all were looked up"
         ),
     ]
 
