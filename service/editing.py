@@ -128,7 +128,8 @@ def extract_draft(reading: Reading, style: Style) -> Draft:
         paragraphs=reading.paragraphs,
         max_sentences=_EXTRACTED_SENTENCES[style],
     )
-    shown = [" ".join(strip_hidden(reading.text[s.start : s.end]).split()) for s in chosen]
+    written = [reading.text[s.start : s.end] for s in chosen]
+    shown = [" ".join((strip_hidden(text) or text).split()) for text in written]
     return Draft(tuple(DraftSentence(t, (s,)) for t, s in zip(shown, chosen, strict=True)))
 
 

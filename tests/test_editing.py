@@ -99,6 +99,10 @@ def test_extract_has_sentences_of_the_article_as_readers_see_them() -> None:
     ]
 
 
+def test_extract_of_nothing_that_can_be_seen_is_not_empty() -> None:
+    assert [s.text for s in extract_draft(read("\u2060"), "brief").sentences] == ["\u2060"]
+
+
 def test_quotes_are_those_that_the_model_picked() -> None:
     candidate = READING.candidates[-1]
     choice = choose_quotes(READING, Draft((), (Pick(candidate, "Karl Lund"),)), 3)
