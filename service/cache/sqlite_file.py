@@ -6,6 +6,7 @@ import logging
 import math
 import sqlite3
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -36,6 +37,8 @@ _EXPIRED: Final = "SELECT rowid, length(value) FROM entries WHERE stored_at <= ?
 _OLDEST: Final = "SELECT rowid, length(value) FROM entries ORDER BY used_at, rowid LIMIT ?"
 
 _BUSY_WAIT_S: Final = 10.0
+_OPEN_AGAIN_S: Final = 0.01
+_MOST_DAMAGES: Final = 2
 _READ_NOW_BYTES: Final = 128 << 10
 _ANY_BYTES: Final = 1 << 31
 _BATCH_ROWS: Final = 128
@@ -221,15 +224,21 @@ def open_file(path: Path, *, max_bytes: int, max_age_s: float) -> CacheFile:
     Raises:
         OSError, sqlite3.Error: there can be no usable file at `path`.
     """
-    for _ in range(2):
+    damages = 0
+    until = time.monotonic() + _BUSY_WAIT_S
+    while True:
         seen = identify(path)
         try:
             return CacheFile(path, max_bytes=max_bytes, max_age_s=max_age_s)
         except sqlite3.Error as exc:
-            if not is_damage(exc):
+            if getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY and time.monotonic() < until:
+                # Turning to WAL does not wait for others who open the fresh file in this moment.
+                time.sleep(_OPEN_AGAIN_S)
+            elif is_damage(exc) and damages < _MOST_DAMAGES:
+                damages += 1
+                set_aside(path, seen, exc)
+            else:
                 raise
-            set_aside(path, seen, exc)
-    return CacheFile(path, max_bytes=max_bytes, max_age_s=max_age_s)
 
 
 def is_damage(error: Exception) -> bool:
