@@ -40,6 +40,8 @@ _ROLE_LEADS = re.compile(
 _ITS_GENDER = re.compile(r"[^.!?\n“”\"«»„;]{0,100}?\b(?P<pronoun>he|his|him|she|her|whom?|[A-Z]\w+)\b")
 _PRONOUN_GENDER = {"he": "m", "his": "m", "him": "m", "she": "f", "her": "f"}
 
+_SAID_OF_ANYBODY = frozenset({"official", "source", "insider"})
+
 
 class References:
     """Resolves pronouns and roles; it is told who spoke last."""
@@ -65,7 +67,9 @@ class References:
         """The last one before `at` whom the article calls by one of `nouns`, lower-case words of a role."""
         if self._by_description is None:
             self._by_description = self._describe()
-        called = [self._by_description[noun] for noun in nouns if noun in self._by_description]
+        # "The official said" is how unnamed sources are quoted, even where somebody was called an official.
+        telling = {noun for noun in nouns if noun not in _SAID_OF_ANYBODY}
+        called = [self._by_description[noun] for noun in telling if noun in self._by_description]
         if not called:
             return None
         for i in reversed(self._names.between(0, at)[-_MAX_DESCRIBED:]):
