@@ -22,7 +22,7 @@ from service.errors import StandfirstError
 from service.llm import LLM
 from service.settings import Settings
 
-# JSON may write a code point as \uXXXX: up to three times the bytes that it has in UTF-8.
+# JSON may escape a code point: up to three times the bytes that it has in UTF-8.
 _ESCAPED = 3
 _OTHER_FIELDS_BYTES = 100_000
 
