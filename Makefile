@@ -20,7 +20,7 @@ modern := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 stamp = $(venv)/$(1)-$(shell cat $(2) | cksum | tr ' ' '-')
 run_files := $(addprefix requirements/,run.txt local.txt build.txt)
 ready_to_run := $(call stamp,run,pyproject.toml $(run_files))
-ready_to_check := $(call stamp,check,requirements/dev.txt)
+ready_to_check := $(call stamp,check,requirements/extras.txt requirements/dev.txt)
 ready_to_bench := .venv-bench/made-$(shell cat requirements/bench.txt | cksum | tr ' ' '-')
 ready_to_lock := $(call stamp,lock,requirements/lock.txt)
 
@@ -57,11 +57,14 @@ bench: $(ready_to_run) $(ready_to_check) $(ready_to_bench) ## run the benchmarks
 # Only pins that no longer fit pyproject.toml move, unless UPGRADE=1. The first file is an input of the next.
 compile = $(venv)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --annotation-style line $(if $(UPGRADE),--upgrade)
+extras := encryption parquet pdf slack tracing
 lock: $(ready_to_lock) ## remake requirements/*.txt from pyproject.toml
 	@echo 'lock: requirements/*.txt from pyproject.toml'
 	@$(compile) pyproject.toml --output-file requirements/run.txt
+	@$(compile) pyproject.toml $(addprefix --extra ,$(extras)) --constraints requirements/run.txt \
+		--output-file requirements/extras.txt
 	@$(compile) --group local --no-deps --output-file requirements/local.txt
-	@$(compile) --group dev --constraints requirements/run.txt --output-file requirements/dev.txt
+	@$(compile) --group dev --constraints requirements/extras.txt --output-file requirements/dev.txt
 	@$(compile) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	@$(compile) --group bench --output-file requirements/bench.txt
 	@$(compile) --group lock --output-file requirements/lock.txt
@@ -91,7 +94,7 @@ $(ready_to_run): $(venv)/made
 
 $(ready_to_check): $(ready_to_run)
 	$(call begin,the tools for checks and tests,check)
-	@$(pip) --require-hashes -r requirements/dev.txt
+	@$(pip) --require-hashes -r requirements/extras.txt -r requirements/dev.txt
 	$(end)
 
 $(ready_to_bench): $(ready_to_check)

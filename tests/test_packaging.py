@@ -22,6 +22,12 @@ PIN = re.compile(
 )
 PINNED_FROM = {
     "run": PROJECT["project"]["dependencies"],
+    "extras": [
+        requirement
+        for extra, requirements in PROJECT["project"]["optional-dependencies"].items()
+        if extra != "local"
+        for requirement in requirements
+    ],
     **{group: PROJECT["dependency-groups"][group] for group in ("build", "dev", "local", "lock")},
 }
 
