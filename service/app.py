@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
 from service.api import routes
+from service.api.access import caller_of
 from service.api.departures import answer_when_stopped
 from service.api.openapi import CONFIG
 from service.api.problems import handle_http_exception, handle_standfirst_error, handle_unexpected
@@ -65,7 +66,10 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             routes.healthz,
             routes.readyz,
         ],
-        dependencies={"assembly": Provide(lambda: assembly, sync_to_thread=False)},
+        dependencies={
+            "assembly": Provide(lambda: assembly, sync_to_thread=False),
+            "caller": Provide(caller_of, sync_to_thread=False),
+        },
         exception_handlers={
             StandfirstError: handle_standfirst_error,
             HTTPException: handle_http_exception,
