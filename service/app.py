@@ -13,7 +13,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
-from service.api import routes
+from service.api import health, prompts, quotes, summaries
 from service.api.access import caller_of
 from service.api.departures import answer_when_stopped
 from service.api.openapi import CONFIG
@@ -58,13 +58,13 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
 
     return Application(
         route_handlers=[
-            routes.create_summary,
-            routes.get_summary,
-            routes.delete_summary,
-            routes.find_quotes,
-            routes.list_prompts,
-            routes.healthz,
-            routes.readyz,
+            summaries.create_summary,
+            summaries.get_summary,
+            summaries.delete_summary,
+            quotes.find_quotes,
+            prompts.list_prompts,
+            health.healthz,
+            health.readyz,
         ],
         dependencies={
             "assembly": Provide(lambda: assembly, sync_to_thread=False),

@@ -1,8 +1,7 @@
-"""The routes of the HTTP API."""
+"""Summaries: make one, get it again, remove it."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import msgspec
@@ -14,14 +13,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body, HeaderParameter, PathParameter
 from litestar.status_codes import HTTP_200_OK
 
-from service import reading
 from service.api.bodies import ArticleRequest
 from service.api.caching import cache_status, entity_tag, matches, read_policy
 from service.api.departures import unless_gone
 from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, ArticleOperation, problems
 from service.assembly import Assembly
-from service.models import FoundQuotes, Health, QuotesRequest, Summary, SummaryRequest
-from service.prompts import PromptInfo
+from service.models import Summary, SummaryRequest
 from service.summarizer import Article, Options
 
 _SummaryId = Annotated[str, PathParameter(description="A summary's `id`")]
@@ -109,46 +106,6 @@ async def delete_summary(summary_id: _SummaryId, assembly: NamedDependency[Assem
     """Remove a summary, and what the model answered on the way to it."""
     if not await assembly.summarizer.forget(summary_id):
         raise NotFoundException("there is no summary of this id, or it is no longer kept")
-
-
-@post(
-    "/v1/quotes",
-    status_code=HTTP_200_OK,
-    request_class=ArticleRequest,
-    operation_class=ArticleOperation,
-    tags=["quotes"],
-    summary="Find the quotations of an article",
-    responses=problems(400, 408, 413, 415, 422),
-)
-async def find_quotes(data: Annotated[QuotesRequest, Body(examples=ARTICLE_EXAMPLES)]) -> FoundQuotes:
-    """All quotations of an article with their speakers, found by code: no model is asked."""
-    found = await asyncio.to_thread(reading.find_quotes, data.text)
-    return msgspec.structs.replace(
-        found,
-        article_id=msgspec.UNSET if data.article_id is None else data.article_id,
-        metadata=msgspec.UNSET if data.metadata is None else data.metadata,
-    )
-
-
-@get("/v1/prompts", tags=["prompts"], summary="List the prompts")
-async def list_prompts(assembly: NamedDependency[Assembly]) -> tuple[PromptInfo, ...]:
-    """The prompt templates with their versions, labels and digests."""
-    return assembly.prompts.list()
-
-
-@get("/healthz", tags=["health"], summary="Is the process alive?")
-async def healthz() -> Health:
-    """Answers as long as the process does."""
-    return Health(status="ok", problems={})
-
-
-@get("/readyz", tags=["health"], summary="Is the service ready?")
-async def readyz(assembly: NamedDependency[Assembly]) -> Response[Health]:
-    """200 when the model would answer, else 503; `problems` tells what does less than it should."""
-    found = assembly.problems()
-    if not assembly.ready:
-        return Response(Health(status="starting", problems=found), status_code=503)
-    return Response(Health(status="degraded" if found else "ok", problems=found))
 
 
 def _json(body: bytes, headers: dict[str, str]) -> Response[Summary]:
