@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from service.evidence import SentenceIndex
 from service.facts import Fact, kind_of, read_facts
-from service.lookup import UNCHECKED, FactIndex, Located
-from service.models import Finding, NotChecked, Span, Support
+from service.lookup import FactIndex, Located
+from service.models import Finding, FindingKind, FindingReason, NotChecked, Span, Support
 from service.passages import Passage
 from service.slots import Rivals, is_crossed, is_misattributed
 from service.words import TYPOGRAPHY, stems_of
@@ -26,6 +26,11 @@ _LEAST_SHARE = 0.15  # below this share of a text's weight, a passage is no evid
 _RIVALS_SOUGHT = 4  # so many of the closest sentences are asked whether they have another fact in its place
 _LONGEST = 5_000  # characters of a sentence that are looked up; a longer one is no sentence
 _CLOSE = 0.3  # from this share on, the closest passage is what the sentence retells
+_OTHER: dict[FindingKind, FindingReason] = {
+    "number": "other_number",
+    "date": "other_date",
+    "name": "other_name",
+}
 _NEAR = 2  # a name may stand this many sentences before the passage that says "he"
 
 
@@ -69,7 +74,7 @@ class ArticleIndex:
         passages = [i for i, share in ranked if share >= _LEAST_SHARE and i < len(self.sentences)]
         chosen = self._words.cover(weights, passages[0]) if passages else []
         looked_up = [(f, found) for f in sheet.facts if (found := self._facts.locate(f, sheet, language))]
-        located = [(f, found) for f, found in looked_up if found.reason != UNCHECKED]
+        located = [(f, found) for f, found in looked_up if not found.unchecked]
         self._add_missing(chosen, located, [r.sentence for r in ranked])
         rivals = Rivals(sheet, [self._facts.sheet(i) for i in passages[:_RIVALS_SOUGHT]])
         crossed: list[Fact | None] = [is_crossed(sheet, self._facts.sheet(i)) for i in chosen]
@@ -134,13 +139,13 @@ class ArticleIndex:
 
     def _misplaced(
         self, fact: Fact, found: Located, rivals: Rivals, chosen: list[int], ranked: list[int]
-    ) -> str | None:
+    ) -> FindingReason | None:
         """The reason why a fact that the article has does not stand where the sentence puts it."""
         if found.alike:
             return None
         homes = [self._facts.sheet(i) for i in ranked if i in found.where][:_RIVALS_SOUGHT]
         if rivals.has(fact, homes):
-            return f"other_{kind_of(fact)}"
+            return _OTHER[kind_of(fact)]
         if found.where.intersection(chosen) or any(
             i - k in found.where for i in chosen for k in range(1, _NEAR + 1)
         ):

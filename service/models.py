@@ -16,10 +16,14 @@ Policy: TypeAlias = Literal["strict", "flag", "off"]
 Support: TypeAlias = Literal["supported", "facts_found", "partial", "unsupported", "unchecked"]
 QuotationRole: TypeAlias = Literal["speech", "fragment", "title", "scare"]
 QuoteKind: TypeAlias = Literal["quotation", "passage"]
+RevisionAction: TypeAlias = Literal["repaired", "dropped"]
 RevisionReason: TypeAlias = Literal["unsupported", "repeated", "over_limit", "wrong_language", "instruction"]
 RejectionReason: TypeAlias = Literal["unknown_id", "not_in_article", "repeated", "over_limit"]
 Attribution: TypeAlias = Literal["agreed", "code_only", "model_only", "conflict", "none"]
 FindingKind: TypeAlias = Literal["number", "date", "name"]
+FindingReason: TypeAlias = Literal[
+    "not_in_article", "other_unit", "other_noun", "other_name", "other_number", "other_date", "elsewhere"
+]
 NotChecked: TypeAlias = Literal["wording", "names", "facts"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
 MetadataValue: TypeAlias = str | int | float | bool | None
@@ -87,7 +91,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     end: int
     kind: FindingKind
     reason: Annotated[
-        str,
+        FindingReason,
         Meta(
             description="Stable code. `not_in_article`. `other_unit`, `other_noun`: there with another unit "
             "or thing counted. `other_name`, `other_number`, `other_date`: another one stands there. "
@@ -124,7 +128,7 @@ class Revision(Struct, frozen=True, kw_only=True):
     """A sentence that the model wrote and that does not stand in the summary as it wrote it."""
 
     text: str
-    action: Literal["repaired", "dropped"]
+    action: RevisionAction
     reason: RevisionReason
     unsupported: list[Finding]
 

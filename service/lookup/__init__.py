@@ -14,7 +14,7 @@ from service.numbers import Number
 
 _LONGEST = 20_000  # characters of a sentence that are read; a longer one is a table, or an attack
 
-__all__ = ["UNCHECKED", "FactIndex", "Located"]
+__all__ = ["FactIndex", "Located"]
 
 
 class FactIndex:
@@ -40,7 +40,7 @@ class FactIndex:
         """Where the article has `fact`, a fact of `sheet` in `language`; None if it is no fact after all."""
         found = self._locate(fact, sheet, language)
         if self._is_cut and found is not None and found.reason == "not_in_article":
-            return Located(frozenset(), UNCHECKED)  # it may stand where nobody read
+            return UNCHECKED  # it may stand where nobody read
         return found
 
     def _locate(self, fact: Fact, sheet: FactSheet, language: str) -> Located | None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-UNCHECKED = "unchecked"  # the reason of a name that could not be compared; no finding
+from service.models import FindingReason
 
 
 class Located(NamedTuple):
     """The sentences that have a fact, by index; `reason` is a finding's code if it is not borne out.
 
-    `alike` says that it was only found by its spelling, in another language.
+    `alike` says that it was only found by its spelling, in another language; `unchecked` that it could not
+    be compared.
     """
 
     where: frozenset[int] | set[int]
-    reason: str | None = None
+    reason: FindingReason | None = None
     alike: bool = False
+    unchecked: bool = False
 
 
 NOWHERE = Located(frozenset(), "not_in_article")
+UNCHECKED = Located(frozenset(), unchecked=True)

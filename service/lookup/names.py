@@ -135,8 +135,8 @@ class NameIndex:
             # Nouns, perhaps, or a name that was translated: "Jahre von Streit", "Weißes Haus".
             linked = fact.last - fact.first > len(fact.words)
             if len(words) == 1 or linked or primary(language) != self._language:
-                return Located(frozenset(), UNCHECKED)
-        return NOWHERE if self.can_read(form) else Located(frozenset(), UNCHECKED)
+                return UNCHECKED
+        return NOWHERE if self.can_read(form) else UNCHECKED
 
     def _spelled_out(self, acronym: str) -> set[int]:
         """The sentences with words of these initials that are written small: gross domestic product."""
