@@ -92,8 +92,9 @@ class Drafter:
             input_tokens=sum(len(m.content) for m in messages) // _CHARACTERS_PER_TOKEN,
             output_schema=None if schema is None else OutputSchema(name="draft", schema=schema),
             extra=dict(run.model.extra),
+            priority=run.priority,
         )
-        asked = msgspec.structs.replace(request, timeout_s=0.0, input_tokens=None)
+        asked = msgspec.structs.replace(request, timeout_s=0.0, input_tokens=None, priority="interactive")
         key = f"draft/{cache_key('draft', source=self._source, request=msgspec.to_builtins(asked))}"
         run.draft_keys.append(key)
         if run.cache.reads and (kept := await self._store.get(key)) is not None:

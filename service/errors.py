@@ -13,6 +13,7 @@
     ├── StoreError                  a cache cannot be opened
     └── LLMError                    the model's side
         ├── LLMTimeoutError         no answer in time                          (retryable)
+        │   └── LLMNoPlaceError     not even sent: others had all the places   (retryable)
         ├── LLMConnectionError      no connection, or it broke                 (retryable)
         ├── LLMRateLimitedError     429, with `retry_after_s` where told       (retryable)
         ├── LLMServerError          5xx                                        (retryable)
@@ -109,6 +110,10 @@ class LLMTimeoutError(LLMError):
     """No answer in time."""
 
     retryable = True
+
+
+class LLMNoPlaceError(LLMTimeoutError):
+    """No place became free in time; nothing was sent."""
 
 
 class LLMConnectionError(LLMError):

@@ -104,7 +104,8 @@ class _Work:
 class Pipeline:
     """Makes summaries: reads the article, has a model draft, checks and edits the draft.
 
-    With `fallback`, sentences of the article stand in for a model that does not answer.
+    With `fallback`, sentences of the article stand in for a model that does not answer, but not in a batch,
+    which has the time to ask again.
     """
 
     def __init__(
@@ -131,7 +132,7 @@ class Pipeline:
                 edition = await self._edit(work, job.prompts, await self._draft(work, job.prompts))
         except (LLMError, TimeoutError) as exc:
             error = exc if isinstance(exc, LLMError) else LLMTimeoutError("the deadline has passed")
-            if not self._fallback:
+            if not self._fallback or run.priority == "batch":
                 raise error from exc
             _stand_in(error, run)
             edition = await self._extract(work)

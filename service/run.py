@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from service.catalogue import ModelInfo, cost_usd
-from service.llm import TokenUsage
+from service.llm import Priority, TokenUsage
 from service.models import Notice, Usage
 
 
@@ -35,9 +35,10 @@ class Progress(NamedTuple):
 class Run:
     """One request's way through the model: which model, until when, and what has been spent and noticed.
 
-    `deadline` is a time of the running event loop in seconds; `report` is told of every step; `degraded`
-    means that code stood in for the model somewhere; `spent` has the model and the tokens of each call that
-    was answered, None where the server did not count; `draft_keys` are the store's keys of the drafts used.
+    `deadline` is a time of the running event loop in seconds; `priority` is that of its calls; `report` is
+    told of every step; `degraded` means that code stood in for the model somewhere; `spent` has the model and
+    the tokens of each call that was answered, None where the server did not count; `draft_keys` are the
+    store's keys of the drafts used.
     """
 
     model: ModelInfo
@@ -45,6 +46,7 @@ class Run:
     call_timeout_s: float
     cache: CachePolicy
     find_model: Callable[[str], ModelInfo]
+    priority: Priority = "interactive"
     report: Callable[[Progress], object] = lambda _: None
     chunks: int = 1
     truncated: bool = False

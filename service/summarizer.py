@@ -15,7 +15,7 @@ from service.cache import Flights, cache_key
 from service.catalogue import Catalogue
 from service.drafts import Drafter
 from service.errors import NotCachedError, UnknownModelError, UnknownPromptError
-from service.llm import LLM
+from service.llm import LLM, Priority
 from service.mapreduce import INPUTS, Prompts
 from service.models import Policy, Style
 from service.pipeline import Job, Pipeline
@@ -28,6 +28,7 @@ EXTRACTIVE: Final = "extractive"
 # Raised with every change of code that changes results, so that results of older code are misses.
 PIPELINE_VERSION: Final = 1
 
+_BATCH_S = 3600.0  # what an article of a batch may take at least
 _LONG_ARTICLE = 100_000  # characters from which hashing would hold the event loop for a millisecond
 
 CacheState: TypeAlias = Literal["hit", "miss", "joined"]
@@ -113,8 +114,13 @@ class Summarizer:
         options: Options,
         cache: CachePolicy = DEFAULT_CACHE_POLICY,
         report: Callable[[Progress], object] = lambda _: None,
+        *,
+        priority: Priority = "interactive",
     ) -> Outcome:
         """Summarize an article, or find the summary of an equal request.
+
+        With `priority` "batch", calls let interactive ones go first and have more time, and nothing stands
+        in for a model that does not answer.
 
         Raises:
             UnknownModelError, UnknownPromptError: the options name something that is not there.
@@ -126,7 +132,9 @@ class Summarizer:
             return Outcome(job.id, body, "hit", kept=True)
         if cache.only:
             raise NotCachedError("there is no cached summary for this request", remedy="drop only-if-cached")
-        flight = f"{job.id} {cache.reads:d}{cache.writes:d}"
+        # Interactive callers do not join a batch, whose failures and pace are not theirs; a call of the model
+        # that both need is still one.
+        flight = f"{job.id} {cache.reads:d}{cache.writes:d}{priority[0]}"
 
         async def look() -> tuple[bytes, bool] | None:
             body = await self._store.get(_summary_key(job.id))
@@ -134,7 +142,9 @@ class Summarizer:
 
         # What may not be kept, or must be made anew, is no other process's business.
         find = look if cache.reads and cache.writes else None
-        (body, kept), joined = await self._flights.run(flight, lambda: self._make(job, cache, report), find)
+        (body, kept), joined = await self._flights.run(
+            flight, lambda: self._make(job, cache, report, priority), find
+        )
         return Outcome(job.id, body, "joined" if joined else "miss", kept)
 
     async def find(self, summary_id: str) -> bytes | None:
@@ -220,16 +230,17 @@ class Summarizer:
         )
 
     async def _make(
-        self, job: Job, cache: CachePolicy, report: Callable[[Progress], object]
+        self, job: Job, cache: CachePolicy, report: Callable[[Progress], object], priority: Priority
     ) -> tuple[bytes, bool]:
         """Make a summary and keep it, unless code had to stand in for the model or nothing may be kept."""
         loop = asyncio.get_running_loop()
         run = Run(
             model=self._models.catalogue.find(job.model),
-            deadline=loop.time() + self._settings.deadline_s,
+            deadline=loop.time() + max(self._settings.deadline_s, _BATCH_S if priority == "batch" else 0),
             call_timeout_s=self._settings.llm_timeout_s,
             cache=cache,
             find_model=self._models.catalogue.find,
+            priority=priority,
             report=report,
         )
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from service.errors import LLMBusyError, LLMTimeoutError
+from service.errors import LLMBusyError, LLMNoPlaceError
 from service.llm import ChatRequest, Priority
 
 _MOST_PASSED = 8
@@ -84,14 +84,14 @@ class WaitingRoom:
 
         Raises:
             LLMBusyError: a more urgent request took the place.
-            LLMTimeoutError: the request's time ran out.
+            LLMNoPlaceError: the request's time ran out.
         """
         timeout_s = place.request.timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 admitted = await place.turn
         except TimeoutError as exc:
-            raise LLMTimeoutError(f"no free place for the call within {timeout_s:g} s") from exc
+            raise LLMNoPlaceError(f"no free place for the call within {timeout_s:g} s") from exc
         finally:
             self._lines[place.request.priority].pop(place, None)
         if not admitted:
