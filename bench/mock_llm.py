@@ -115,13 +115,14 @@ class _Protocol(HttpToolsProtocol):
 
 
 class MockApp:
-    """The server as an ASGI application; `requests` holds the bodies of the last 1,000 calls."""
+    """The server as an ASGI application; `requests` holds the last 1,000 calls, `peers` their connections."""
 
     def __init__(self, config: Config | None = None) -> None:
         self.config = config or Config()
         self.queue: deque[Reply] = deque()
         self.stats = Stats()
         self.requests: deque[Json] = deque(maxlen=1000)
+        self.peers: set[object] = set()
 
     def reset(self) -> None:
         """Forget counts, requests, queue and configuration; calls in flight stay counted."""
@@ -156,6 +157,7 @@ class MockApp:
 
     async def _chat(self, scope: Json, receive: Receive, send: Send) -> None:
         stats = self.stats
+        self.peers.add(scope["client"])
         stats.calls += 1
         stats.in_flight += 1
         stats.most_in_flight = max(stats.most_in_flight, stats.in_flight)

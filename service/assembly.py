@@ -10,9 +10,10 @@ from typing import Self
 from service.cache import CacheStore, open_flights, open_store
 from service.catalogue import Catalogue
 from service.errors import SettingError, StoreError
-from service.llm import LLM, ChatReply, ChatRequest, OpenAILLM
+from service.llm import LLM, ChatReply, ChatRequest
 from service.local_llm import MODEL as LOCAL_MODEL
 from service.local_llm import LocalLLMServer
+from service.openai_llm import OpenAILLM
 from service.prompts import PromptLibrary
 from service.resilience import Breaker, Endpoint, Fallback, Hedged, Limited, RateLimited, Retrying
 from service.settings import Settings, variable_of

@@ -40,6 +40,19 @@ _KINDS: dict[int, tuple[type[LLMError], str]] = {
 }
 
 
+class RefusedError(Exception):
+    """A request that the server refused as wrong (HTTP 400, 422), perhaps for something that can be left out.
+
+    `words` is what the provider said, in lower case: to recognize what it is about, and never to be shown.
+    `error` is what to raise when nothing can be left out.
+    """
+
+    def __init__(self, error: LLMError, words: str) -> None:
+        super().__init__()
+        self.error = error
+        self.words = words
+
+
 def error_of_status(status: int, codes: Iterable[str], text: str, headers: Mapping[str, str]) -> LLMError:
     """The error for a response of `status` (300 and up), its error codes, text and headers."""
     named = [code for code in codes if _IDENTIFIER.fullmatch(code)]

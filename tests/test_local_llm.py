@@ -17,9 +17,10 @@ import httpx2
 import pytest
 
 from service.errors import LLMConnectionError, LLMContextLengthError, LLMTimeoutError, SettingError
-from service.llm import ChatReply, ChatRequest, OpenAILLM
+from service.llm import ChatReply, ChatRequest
 from service.local_llm import MODEL, LocalLLMServer, locate_model
 from service.models import Message
+from service.openai_llm import OpenAILLM
 
 pytestmark = pytest.mark.live
 START_S = 60.0

@@ -164,3 +164,10 @@ def test_no_tracked_file_names_a_registry_or_this_machine() -> None:
 
 def test_ci_script_can_be_executed() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_service_starts_without_what_it_may_never_need() -> None:
+    heavy = "openai aiohttp dbos sqlalchemy trafilatura lxml slack_bolt opentelemetry redis pyarrow"
+    code = "import sys, service.app; print(*(name for name in sys.argv[1:] if name in sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code, *heavy.split()], check=True, capture_output=True)
+    assert told.stdout.split() == []

@@ -10,7 +10,8 @@ import pytest
 
 from bench.mock_llm import MockLLM, Reply
 from service.errors import LLMBusyError, LLMServerError, LLMUnavailableError
-from service.llm import LLM, ChatReply, OpenAILLM
+from service.llm import LLM, ChatReply
+from service.openai_llm import OpenAILLM
 from service.resilience import Breaker, Endpoint, Failover, Fallback, Hedged, Limited, RateLimited, Retrying
 from tests.resilience_fakes import ManualClock, Waits, outcome, request
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
 
+import aiohttp
 import httpx2
 import msgspec
 import openai
@@ -17,8 +19,10 @@ import pytest
 from bench.mock_llm import Kind, MockLLM, Reply
 from service import errors
 from service.errors import LLMError
-from service.llm import ChatRequest, OpenAILLM, OutputSchema, TokenUsage, map_error
+from service.llm import ChatRequest, OutputSchema, TokenUsage
 from service.models import Message
+from service.openai_client import map_error
+from service.openai_llm import OpenAILLM
 
 SECRET = "sk-not-for-logs"
 ARTICLE = "The harbour of Veldmarsh closes in May, Greta Ohlsen said on Tuesday."
@@ -245,6 +249,30 @@ async def test_server_that_is_not_there_is_a_connection_error() -> None:
     await llm.aclose()
 
 
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (aiohttp.ServerDisconnectedError, errors.LLMConnectionError),
+        (ConnectionResetError, errors.LLMConnectionError),
+        (aiohttp.ConnectionTimeoutError, errors.LLMTimeoutError),
+        (TimeoutError, errors.LLMTimeoutError),
+    ],
+)
+def test_what_the_transport_calls_a_timeout_is_told_by_its_cause(
+    kind: type[Exception], error: type[LLMError]
+) -> None:
+    told = openai.APITimeoutError(httpx2.Request("POST", "http://example.test"))
+    told.__cause__ = httpx2.ConnectTimeout("")
+    told.__cause__.__cause__ = kind()
+    assert type(map_error(told)) is error
+
+
+def test_bad_certificate_is_a_connection_error() -> None:
+    told = openai.APIConnectionError(request=httpx2.Request("POST", "https://example.test"))
+    told.__cause__ = ssl.SSLCertVerificationError(SECRET)
+    assert type(map_error(told)) is errors.LLMConnectionError
+
+
 def test_every_error_of_the_sdk_and_its_transport_is_mapped() -> None:
     for exc in every_exception():
         mapped = map_error(exc)
@@ -262,6 +290,7 @@ def every_exception() -> Iterator[Exception]:
     """One of each class that the SDK or its transport can raise, with a secret in each of its texts."""
     request = httpx2.Request("POST", "http://example.test")
     response = httpx2.Response(400, request=request)
+    connection = SimpleNamespace(host=SECRET, port=443, ssl=True, is_ssl=True)
     with_response = {"response": response, "body": {"message": SECRET, "code": f"{SECRET} x"}}
     arguments: tuple[dict[str, object], ...] = (
         {"message": SECRET, **with_response},
@@ -271,12 +300,18 @@ def every_exception() -> Iterator[Exception]:
         {"request": request},
         {"message": SECRET, "request": request, "response": response},
         {"completion": SimpleNamespace(usage=None)},
+        {"request_info": SimpleNamespace(real_url=SECRET), "history": (), "message": SECRET},
+        {"connection_key": connection, "os_error": OSError(1, SECRET)},
+        {"connection_key": connection, "certificate_error": ssl.SSLCertVerificationError(SECRET)},
+        {"path": SECRET, "connection_key": connection, "os_error": OSError(1, SECRET)},
+        {"expected": b"", "got": b"", "host": SECRET, "port": 1},
+        {"url": SECRET},
         {"message": SECRET, "unsent_messages": []},
         {"message": SECRET},
         {"symbol": SECRET},
         {},
     )
-    for kind in (openai.OpenAIError, httpx2.HTTPError):
+    for kind in (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError):
         classes: list[type[Exception]] = [kind]
         for cls in classes:
             classes.extend(cls.__subclasses__())
@@ -363,8 +398,9 @@ async def test_calls_share_a_bounded_number_of_connections(mock_llm: MockLLM) ->
     assert (mock_llm.stats.completed, mock_llm.stats.most_in_flight) == (20, 4)
 
 
-async def test_cancelled_call_is_cancelled_upstream(llm: OpenAILLM, mock_llm: MockLLM) -> None:
-    mock_llm.script(Reply(kind="hang"))
+@pytest.mark.parametrize("kind", ["hang", "drip"])
+async def test_cancelled_call_is_cancelled_upstream(llm: OpenAILLM, mock_llm: MockLLM, kind: Kind) -> None:
+    mock_llm.script(Reply(kind=kind))
     call = asyncio.create_task(llm.complete(REQUEST))
     await asyncio.to_thread(mock_llm.wait_until, lambda stats: stats.in_flight == 1)
     call.cancel()
@@ -372,3 +408,44 @@ async def test_cancelled_call_is_cancelled_upstream(llm: OpenAILLM, mock_llm: Mo
         await call
     await asyncio.to_thread(mock_llm.wait_until, lambda stats: stats.in_flight == 0)
     assert mock_llm.stats.aborted == 1
+
+
+async def test_cancelled_calls_leave_their_connections_to_others(mock_llm: MockLLM) -> None:
+    llm = OpenAILLM(mock_llm.base_url, max_connections=2)
+    mock_llm.script(Reply(kind="hang"), Reply(kind="hang"))
+    calls = [asyncio.create_task(llm.complete(REQUEST)) for _ in range(4)]
+    await asyncio.to_thread(mock_llm.wait_until, lambda stats: stats.in_flight == 2)
+    for call in calls[1:]:
+        call.cancel()
+    await asyncio.to_thread(mock_llm.wait_until, lambda stats: stats.in_flight < 2)
+    assert (await llm.complete(REQUEST)).finish_reason == "stop"
+    calls[0].cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    await llm.aclose()
+
+
+async def test_answers_that_come_keep_their_connection(mock_llm: MockLLM) -> None:
+    llm = OpenAILLM(mock_llm.base_url)
+    for _ in range(3):
+        await llm.complete(REQUEST)
+    await llm.aclose()
+    assert len(mock_llm.peers) == 1
+
+
+async def test_proxy_of_the_environment_is_not_asked_for_a_server_on_this_machine(
+    mock_llm: MockLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    llm = OpenAILLM(mock_llm.base_url)
+    assert (await llm.complete(REQUEST)).finish_reason == "stop"
+    await llm.aclose()
+
+
+async def test_proxy_of_the_environment_is_asked_for_others(
+    mock_llm: MockLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The mock itself takes the proxy's place: the name exists nowhere.
+    monkeypatch.setenv("HTTP_PROXY", mock_llm.base_url.removesuffix("/v1"))
+    llm = OpenAILLM("http://model.invalid/v1")
+    assert (await llm.complete(REQUEST)).finish_reason == "stop"
+    await llm.aclose()
