@@ -50,9 +50,10 @@ ENV PATH=/opt/standfirst/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     STANDFIRST_HOST=0.0.0.0 \
     STANDFIRST_PORT=8000 \
-    STANDFIRST_CACHE_URL=sqlite:////data/cache.sqlite3
+    STANDFIRST_CACHE_URL=sqlite:////data/cache.sqlite3 \
+    STANDFIRST_KEYS_FILE=/data/keys.json
 
-# The cache lives here. With `docker run --read-only` nothing else is written; without a tmpfs on /tmp,
+# Cache and keys live here. With `docker run --read-only` nothing else is written; without a tmpfs on /tmp,
 # temporary files come here too, as it is the working folder.
 WORKDIR /data
 VOLUME /data

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.enums import HttpMethod, ScopeType
@@ -14,14 +15,15 @@ from litestar.exceptions import HTTPException
 from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
 from service.api import health, prompts, quotes, summaries
-from service.api.access import caller_of
+from service.api.access import Gate, caller_of
 from service.api.departures import answer_when_stopped
-from service.api.openapi import CONFIG
+from service.api.hardening import hardened
+from service.api.openapi import openapi_config
 from service.api.problems import handle_http_exception, handle_standfirst_error, handle_unexpected
 from service.assembly import Assembly
-from service.errors import StandfirstError
+from service.errors import SettingError, StandfirstError
 from service.llm import LLM
-from service.settings import Settings
+from service.settings import Settings, variable_of
 
 # JSON may escape a code point: up to three times the bytes that it has in UTF-8.
 _ESCAPED = 3
@@ -29,15 +31,17 @@ _OTHER_FIELDS_BYTES = 100_000
 
 
 class Application(Litestar):
-    """Answers HEAD as GET; the server that runs it leaves the body out."""
+    """Answers HEAD as GET, whose body the server leaves out, and hardens each response."""
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
         """The ASGI entry point."""
-        if scope["type"] != "lifespan" and scope["type"] == ScopeType.HTTP and scope["method"] == "HEAD":
-            scope = scope.copy()  # the server goes by its own
-            scope["method"] = HttpMethod.GET
+        if scope["type"] != "lifespan" and scope["type"] == ScopeType.HTTP:
+            if scope["method"] == "HEAD":
+                scope = scope.copy()  # the server goes by its own
+                scope["method"] = HttpMethod.GET
+            send = hardened(send)  # type: ignore[arg-type]
         await super().__call__(scope, receive, send)
 
 
@@ -49,6 +53,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
         PromptError: the prompt templates are broken or were changed.
     """
     settings = Settings.from_env(os.environ) if settings is None else settings
+    _refuse_to_be_open(settings)
     assembly = Assembly(settings, llm)
 
     @asynccontextmanager
@@ -76,9 +81,33 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             Exception: handle_unexpected,
         },
         lifespan=[run],
-        middleware=[answer_when_stopped],
+        middleware=[answer_when_stopped, Gate(assembly.keys, settings.cors_origins)],
+        cors_config=_cors(settings.cors_origins),
         logging_config=None,  # whoever runs the application says where logs go
-        openapi_config=CONFIG,
+        openapi_config=openapi_config(keys=assembly.keys is not None),
         request_max_body_size=settings.max_article_bytes * _ESCAPED + _OTHER_FIELDS_BYTES,
         state=State({"assembly": assembly}),
+    )
+
+
+def _refuse_to_be_open(settings: Settings) -> None:
+    """Make sure that nobody spends the operator's money without a key, unless that was asked for."""
+    if settings.keys_file is None and not settings.insecure and not settings.listens_on_loopback:
+        raise SettingError(
+            variable_of("host"),
+            f"other machines can call {settings.host}, and nobody is asked for a key; name a file in "
+            f"{variable_of('keys_file')} and make keys with `standfirst keys create`, or say "
+            f"{variable_of('insecure')}=yes (`--insecure`)",
+        )
+
+
+def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
+    """What browsers are told; nothing, which closes all to pages of other origins, unless some are named."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=list(origins),
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Cache-Control", "If-None-Match", "Last-Event-ID"],
+        expose_headers=["Cache-Status", "Content-Location", "ETag", "RateLimit", "Retry-After"],
     )

@@ -9,7 +9,8 @@ from typing import Self
 
 from service.cache import CacheStore, open_flights, open_store
 from service.catalogue import Catalogue
-from service.errors import SettingError, StoreError
+from service.errors import KeyFileError, SettingError, StoreError
+from service.keys import KeyRing
 from service.llm import LLM, ChatReply, ChatRequest
 from service.local_llm import MODEL as LOCAL_MODEL
 from service.local_llm import LocalLLMServer
@@ -60,6 +61,7 @@ class Assembly:
 
     def __init__(self, settings: Settings, llm: LLM | None = None) -> None:
         self.settings = settings
+        self.keys = _key_ring(settings)
         self.prompts = PromptLibrary.load(Path(settings.prompts_dir) if settings.prompts_dir else None)
         self._catalogue = Catalogue.load(Path(settings.models_file) if settings.models_file else None)
         self._models = _models(settings)
@@ -148,6 +150,8 @@ class Assembly:
             found["model"] = self._local.problem
         if self._store.problem is not None:
             found["cache"] = self._store.problem
+        if self.keys is not None and self.keys.problem is not None:
+            found["keys"] = self.keys.problem
         return found
 
     @property
@@ -160,6 +164,17 @@ def _models(settings: Settings) -> tuple[str, ...]:
     """The models that a request may name, the default first; `extractive` is always among them."""
     first = settings.model or (LOCAL_MODEL if settings.uses_embedded_llm else _DEFAULT_MODEL)
     return tuple(dict.fromkeys((first, *settings.models, EXTRACTIVE)))
+
+
+def _key_ring(settings: Settings) -> KeyRing | None:
+    if settings.keys_file is None or settings.insecure:
+        return None
+    try:
+        return KeyRing(Path(settings.keys_file))
+    except KeyFileError as exc:
+        raise SettingError(
+            variable_of("keys_file"), f"{exc}; `standfirst keys create NAME` makes a file with a key"
+        ) from exc
 
 
 def _open_store(settings: Settings) -> CacheStore:

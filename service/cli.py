@@ -18,6 +18,7 @@ from service import __version__
 from service.app import create_app
 from service.articles import check_text, check_title
 from service.assembly import Assembly
+from service.commands.keys import keys
 from service.errors import InvalidArticleError, RequestError, SettingError, StandfirstError
 from service.health import fault
 from service.models import LANGUAGE_PATTERN, Policy, Style, Summary
@@ -66,16 +67,23 @@ def cli() -> None:
     """
 
 
+cli.add_command(keys)
+
+
 @cli.command()
-def serve() -> None:
+@click.option("--insecure", is_flag=True, help="Ask nobody for a key, even where other machines can call.")
+def serve(*, insecure: bool) -> None:
     """Serve the HTTP API on STANDFIRST_HOST and STANDFIRST_PORT."""
     settings = _settings()
+    if insecure:
+        settings = msgspec.structs.replace(settings, insecure=True)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
         log_config=_log_config(settings.log_level),
         timeout_graceful_shutdown=settings.stop_s,
+        server_header=False,
     )
 
 

@@ -11,6 +11,7 @@
     ├── PromptError                 a prompt template is broken; a mistake of ours
     │   └── PromptChangedError      a published version differs from the lock file
     ├── StoreError                  a cache cannot be opened
+    ├── KeyFileError                the file of API keys cannot be used
     └── LLMError                    the model's side
         ├── LLMTimeoutError         no answer in time                          (retryable)
         │   └── LLMNoPlaceError     not even sent: others had all the places   (retryable)
@@ -91,6 +92,10 @@ class PromptChangedError(PromptError):
 
 class StoreError(StandfirstError):
     """A store cannot be opened from its URL."""
+
+
+class KeyFileError(StandfirstError):
+    """The file of API keys cannot be read, written or changed as asked."""
 
 
 class LLMError(StandfirstError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -15,6 +16,7 @@ from service.errors import SettingError
 from service.models import Policy
 
 PREFIX = "STANDFIRST_"
+_LISTS = {f"{PREFIX}MODELS", f"{PREFIX}CORS_ORIGINS"}
 UNPREFIXED = {"openai_api_key": "OPENAI_API_KEY", "openai_base_url": "OPENAI_BASE_URL"}
 
 Positive = Annotated[int, Meta(ge=1)]
@@ -53,6 +55,18 @@ class Settings(Struct, frozen=True, kw_only=True):
         Positive, Meta(description="Seconds that requests under way get when the service is stopped")
     ] = 10
     body_s: Annotated[Seconds, Meta(description="Seconds that a request's body may take to arrive")] = 30.0
+
+    keys_file: Annotated[
+        str | None,
+        Meta(description="File of API keys, which `standfirst keys` writes; unset: nobody needs a key"),
+    ] = None
+    insecure: Annotated[
+        bool, Meta(description="`yes`: ask nobody for a key, even where other machines can call")
+    ] = False
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Origins whose pages may call, separated by commas, such as https://cms.example"),
+    ] = ()
 
     openai_api_key: Annotated[Secret | None, Meta(description="Key for the OpenAI-compatible server")] = None
     openai_base_url: Annotated[
@@ -140,6 +154,16 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Whether the embedded LLM answers, because nothing says where another one is."""
         return self.openai_api_key is None and self.openai_base_url is None
 
+    @property
+    def listens_on_loopback(self) -> bool:
+        """Whether no other machine can call."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
     def resolved_cache_url(self) -> str:
         """The cache's URL, where the default is a file in the user's data folder."""
         if self.cache_url is not None:
@@ -154,8 +178,10 @@ def variable_of(field: str) -> str:
 
 def _convert(name: str, value: str, kind: object) -> object:
     raw: object = value
-    if name == f"{PREFIX}MODELS":
+    if name in _LISTS:
         raw = [part.strip() for part in value.split(",") if part.strip()]
+    if _bare(kind) is bool:
+        raw = {"yes": True, "no": False}.get(value.lower(), value)
     if name == f"{PREFIX}FALLBACKS":
         try:
             raw = msgspec.json.decode(value)
@@ -184,5 +210,11 @@ def _in_words(error: msgspec.ValidationError) -> str:
 
 
 def _choices(kind: object) -> str:
-    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    bare = _bare(kind)
+    if bare is bool:
+        return "; choose yes, no"
     return "; choose " + ", ".join(get_args(bare)) if get_origin(bare) is Literal else ""
+
+
+def _bare(kind: object) -> object:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from litestar import Router
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Example, License, OpenAPIMediaType, Operation, Schema
+from litestar.openapi.spec import (
+    Components,
+    Example,
+    License,
+    OpenAPIMediaType,
+    Operation,
+    Schema,
+    SecurityScheme,
+)
 from litestar.openapi.spec.enums import OpenAPIType
 from msgspec import Struct
 
 from service import __version__
+from service.api.access import OPEN
 from service.api.problems import MEDIA_TYPE
 
 
@@ -39,17 +49,19 @@ class ArticleOperation(Operation):
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """The problem responses of an operation, by status."""
+    """The problem responses of an operation, by status, with those of whoever may not make the request."""
     return {
         status: ResponseSpec(
             Problem, generate_examples=False, description=_MEANINGS[status], media_type=MEDIA_TYPE
         )
-        for status in statuses
+        for status in sorted({*statuses, 401, 403})
     }
 
 
 _MEANINGS = {
     400: "The body cannot be read",
+    401: "A key is needed, and none came that is accepted",
+    403: "The key may not do this, or the page of this origin",
     404: "There is no such thing",
     408: "The body did not arrive in time",
     413: "The body or the article is over its limit",
@@ -106,11 +118,21 @@ SUMMARY_EXAMPLES = [
     )
 ]
 
-CONFIG = OpenAPIConfig(
-    title="Standfirst",
-    version=__version__,
-    description="Summaries and key quotes of news articles, checked against the article.",
-    license=License(name="Apache-2.0", identifier="Apache-2.0"),
-    render_plugins=[JsonRenderPlugin(path="/")],
-    use_handler_docstrings=True,
+_SCHEME = SecurityScheme(
+    type="http", scheme="bearer", bearer_format="sf_…", description="A key that `standfirst keys` made"
 )
+
+
+def openapi_config(*, keys: bool) -> OpenAPIConfig:
+    """The document's frame; with `keys`, it says that calls need one. Everybody may read it."""
+    return OpenAPIConfig(
+        title="Standfirst",
+        version=__version__,
+        description="Summaries and key quotes of news articles, checked against the article.",
+        license=License(name="Apache-2.0", identifier="Apache-2.0"),
+        render_plugins=[JsonRenderPlugin(path="/")],
+        use_handler_docstrings=True,
+        openapi_router=Router("/schema", route_handlers=[], opt=OPEN, include_in_schema=False),
+        security=[{"key": []}] if keys else None,
+        components=Components(security_schemes={"key": _SCHEME}),
+    )

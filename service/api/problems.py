@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from service.api.access import AccessError, KeyRequiredError, OriginRefusedError, ScopeMissingError
 from service.api.bodies import MalformedBodyError, SlowBodyError, UnsupportedMediaTypeError
 from service.errors import (
     ArticleTooLargeError,
@@ -51,6 +52,9 @@ _KINDS: dict[type[StandfirstError], _Kind] = {
     MalformedBodyError: _Kind(400, "malformed-request", "The request cannot be read"),
     UnsupportedMediaTypeError: _Kind(415, "unsupported-media-type", "This media type is not supported"),
     SlowBodyError: _Kind(408, "slow-body", "The request took too long to arrive"),
+    KeyRequiredError: _Kind(401, "key-required", "A key is needed"),
+    ScopeMissingError: _Kind(403, "scope-missing", "The key may not do this"),
+    OriginRefusedError: _Kind(403, "origin-refused", "Pages of this origin may not call"),
     RequestError: _Kind(422, "invalid-request", "The request cannot be used"),
     LLMRateLimitedError: _Kind(503, "model-throttled", "The model's provider is throttling"),
     LLMTimeoutError: _Kind(504, "model-timeout", "The model did not answer in time"),
@@ -94,11 +98,15 @@ def handle_standfirst_error(
     members: dict[str, object] = {"detail": str(error)}
     if isinstance(error, RequestError):
         members |= {"field": error.field, "remedy": error.remedy}
+    if isinstance(error, AccessError):
+        members["remedy"] = error.remedy
     if isinstance(error, ArticleTooLargeError):
         members |= {"limit": error.limit, "unit": error.unit}
     if isinstance(error, LLMError):
         members["retry_after_s"] = error.retry_after_s
     response = problem(kind.status, kind.name, kind.title, members)
+    if isinstance(error, KeyRequiredError | ScopeMissingError):
+        response.headers["WWW-Authenticate"] = error.challenge
     if isinstance(error, SlowBodyError):
         response.headers["Connection"] = "close"  # what is left of the body would be read as the next request
     return response

@@ -11,6 +11,7 @@ from litestar.params import Body
 from litestar.status_codes import HTTP_200_OK
 
 from service import reading
+from service.api.access import needs
 from service.api.bodies import ArticleRequest
 from service.api.openapi import ARTICLE_EXAMPLES, ArticleOperation, problems
 from service.models import FoundQuotes, QuotesRequest
@@ -18,6 +19,7 @@ from service.models import FoundQuotes, QuotesRequest
 
 @post(
     "/v1/quotes",
+    opt=needs("summaries"),
     status_code=HTTP_200_OK,
     request_class=ArticleRequest,
     operation_class=ArticleOperation,

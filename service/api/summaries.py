@@ -13,6 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body, HeaderParameter, PathParameter
 from litestar.status_codes import HTTP_200_OK
 
+from service.api.access import needs
 from service.api.bodies import ArticleRequest
 from service.api.caching import cache_status, entity_tag, matches, read_policy
 from service.api.departures import unless_gone
@@ -26,6 +27,7 @@ _SummaryId = Annotated[str, PathParameter(description="A summary's `id`")]
 
 @post(
     "/v1/summaries",
+    opt=needs("summaries"),
     status_code=HTTP_200_OK,
     request_class=ArticleRequest,
     operation_class=ArticleOperation,
@@ -76,6 +78,7 @@ async def create_summary(
 
 @get(
     "/v1/summaries/{summary_id:str}",
+    opt=needs("summaries"),
     tags=["summaries"],
     summary="Get a summary again",
     responses=problems(404),
@@ -98,6 +101,7 @@ async def get_summary(
 
 @delete(
     "/v1/summaries/{summary_id:str}",
+    opt=needs("purge"),
     tags=["summaries"],
     summary="Remove a summary",
     responses=problems(404),
