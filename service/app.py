@@ -20,6 +20,7 @@ from service.api.departures import answer_when_stopped
 from service.api.hardening import hardened
 from service.api.openapi import openapi_config
 from service.api.problems import handle_http_exception, handle_standfirst_error, handle_unexpected
+from service.api.recent import RecentRequests
 from service.assembly import Assembly
 from service.errors import SettingError, StandfirstError
 from service.llm import LLM
@@ -86,7 +87,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
         logging_config=None,  # whoever runs the application says where logs go
         openapi_config=openapi_config(keys=assembly.keys is not None),
         request_max_body_size=settings.max_article_bytes * _ESCAPED + _OTHER_FIELDS_BYTES,
-        state=State({"assembly": assembly}),
+        state=State({"assembly": assembly, "recent": RecentRequests()}),
     )
 
 

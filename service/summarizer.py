@@ -127,11 +127,33 @@ class Summarizer:
             NotCachedError: `cache.only`, and there is no summary of an equal request.
             LLMError: the model did not answer, and there is no fallback.
         """
-        job = await self._plan(article, options)
+        job = await self.plan(article, options)
+        return await self.look(job, cache) or await self.make(job, cache, report, priority)
+
+    async def look(self, job: Job, cache: CachePolicy = DEFAULT_CACHE_POLICY) -> Outcome | None:
+        """The summary of an equal request, if there is one that may answer this one.
+
+        Raises:
+            NotCachedError: there is none, and `cache.only`.
+        """
         if cache.reads and (body := await self._store.get(_summary_key(job.id))) is not None:
             return Outcome(job.id, body, "hit", kept=True)
         if cache.only:
             raise NotCachedError("there is no cached summary for this request", remedy="drop only-if-cached")
+        return None
+
+    async def make(
+        self,
+        job: Job,
+        cache: CachePolicy = DEFAULT_CACHE_POLICY,
+        report: Callable[[Progress], object] = lambda _: None,
+        priority: Priority = "interactive",
+    ) -> Outcome:
+        """Summarize an article, or wait for who does already.
+
+        Raises:
+            LLMError: the model did not answer, and there is no fallback.
+        """
         # Interactive callers do not join a batch, whose failures and pace are not theirs; a call of the model
         # that both need is still one.
         flight = f"{job.id} {cache.reads:d}{cache.writes:d}{priority[0]}"
@@ -163,7 +185,12 @@ class Summarizer:
         """Cancel the work in flight."""
         await self._flights.aclose()
 
-    async def _plan(self, article: Article, options: Options) -> Job:
+    async def plan(self, article: Article, options: Options) -> Job:
+        """The article with every option resolved, and the id that equal requests have.
+
+        Raises:
+            UnknownModelError, UnknownPromptError: the options name something that is not there.
+        """
         model = options.model or self._models.names[0]
         if model not in self._models.names:
             raise UnknownModelError(

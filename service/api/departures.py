@@ -31,6 +31,11 @@ def answer_when_stopped(app: ASGIApp) -> ASGIApp:
     return answering
 
 
+def caller_gone() -> HTTPException:
+    """The error that ends what is done for a caller who has closed the connection."""
+    return HTTPException("the caller has gone", status_code=_CLIENT_CLOSED_REQUEST)
+
+
 async def unless_gone(request: Request[Any, Any, Any], work: Coroutine[Any, Any, T]) -> T:
     """The result of `work`, which is cancelled when the caller closes the connection.
 
@@ -44,7 +49,7 @@ async def unless_gone(request: Request[Any, Any, Any], work: Coroutine[Any, Any,
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
-            raise HTTPException("the caller has gone", status_code=_CLIENT_CLOSED_REQUEST)
+            raise caller_gone()
         return working.result()
     finally:
         watching.cancel()

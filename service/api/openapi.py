@@ -14,6 +14,7 @@ from litestar.openapi.spec import (
     License,
     OpenAPIMediaType,
     Operation,
+    Parameter,
     Schema,
     SecurityScheme,
 )
@@ -46,6 +47,21 @@ class ArticleOperation(Operation):
         if content is not None:
             text = Schema(type=OpenAPIType.STRING, min_length=1, description="Options stand in the query.")
             content["text/plain"] = OpenAPIMediaType(schema=text)
+
+
+@dataclass
+class SummaryOperation(ArticleOperation):
+    """An operation that takes an article and the header fields that say how to answer."""
+
+    def __post_init__(self) -> None:
+        """Add the header fields, which the handler reads by itself."""
+        super().__post_init__()
+        self.parameters = [
+            Parameter("Cache-Control", "header", Schema(type=OpenAPIType.STRING), description=_CACHE_CONTROL)
+        ]
+
+
+_CACHE_CONTROL = "`no-cache`: do it again. `no-store`: keep nothing. `only-if-cached`: do not make it"
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

@@ -6,23 +6,34 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response, delete, get, post
-from litestar.di import NamedDependency
+from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Body, HeaderParameter, PathParameter
 from litestar.status_codes import HTTP_200_OK
+from litestar.types import ASGIApp
 
 from service.api.access import needs
+from service.api.answers import JSONBytes
 from service.api.bodies import ArticleRequest
 from service.api.caching import cache_status, entity_tag, matches, read_policy
 from service.api.departures import unless_gone
-from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, ArticleOperation, problems
+from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, SummaryOperation, problems
+from service.api.recent import RecentRequests
 from service.assembly import Assembly
 from service.models import Summary, SummaryRequest
-from service.summarizer import Article, Options
+from service.run import CachePolicy
+from service.summarizer import Article, Options, Outcome, Summarizer
 
 _SummaryId = Annotated[str, PathParameter(description="A summary's `id`")]
+
+
+def _documented(data: Annotated[SummaryRequest, Body(examples=ARTICLE_EXAMPLES)]) -> None:
+    """What the OpenAPI document says of a body that the handler reads by itself.
+
+    Litestar documents the body that a dependency takes, and calls only what the handler takes: not this.
+    """
 
 
 @post(
@@ -30,30 +41,54 @@ _SummaryId = Annotated[str, PathParameter(description="A summary's `id`")]
     opt=needs("summaries"),
     status_code=HTTP_200_OK,
     request_class=ArticleRequest,
-    operation_class=ArticleOperation,
+    operation_class=SummaryOperation,
+    dependencies={"documented": Provide(_documented, sync_to_thread=False)},
     tags=["summaries"],
     summary="Summarize an article",
-    responses={200: ResponseSpec(Summary, examples=SUMMARY_EXAMPLES, description="The summary")}
+    responses={
+        200: ResponseSpec(
+            Summary, generate_examples=False, examples=SUMMARY_EXAMPLES, description="The summary"
+        )
+    }
     | problems(400, 408, 413, 415, 422, 502, 503, 504),
 )
-async def create_summary(
-    request: ArticleRequest,
-    data: Annotated[SummaryRequest, Body(examples=ARTICLE_EXAMPLES)],
-    assembly: NamedDependency[Assembly],
-    cache_control: Annotated[
-        str | None,
-        HeaderParameter(
-            name="Cache-Control",
-            description="`no-cache`: do it again. `no-store`: keep nothing. `only-if-cached`: do not make it",
-        ),
-    ] = None,
-) -> Response[Summary]:
+async def create_summary(request: ArticleRequest) -> ASGIApp:
     """Summary and key quotes of an article.
 
     The same request has the same `id` and costs nothing the second time. With `Content-Type: text/plain` the
     body is the article, and the options stand in the query: `?style=bullets&max_quotes=3`.
     """
-    options = Options(
+    # Everything is taken from the request itself: Litestar's parameters and dependencies would cost a hit
+    # more than all else.
+    content_type, cache_control = request.field(b"content-type"), request.field(b"cache-control")
+    policy = read_policy(cache_control.decode("latin-1"))
+    state = request.app.state
+    summarizer: Summarizer = state.assembly.summarizer
+    recent: RecentRequests = state.recent
+    sent = await request.body()
+    digest = None
+    if policy.reads and policy.writes:
+        digest = recent.digest(sent, content_type, request.scope["query_string"])
+        if summary_id := recent.find(digest):
+            if found := await summarizer.find(summary_id):
+                return _hit(summary_id, found)
+            recent.forget(digest)
+    data = await request.read(SummaryRequest)
+    job = await summarizer.plan(_article(data), _options(data))
+    if outcome := await summarizer.look(job, policy):
+        if digest is not None and data.article_id is None and data.metadata is None:
+            recent.remember(digest, job.id)
+    else:
+        outcome = await unless_gone(request, summarizer.make(job, policy))
+    return _answer(outcome, policy, data)
+
+
+def _article(data: SummaryRequest) -> Article:
+    return Article(text=data.text, title=data.title or "")
+
+
+def _options(data: SummaryRequest) -> Options:
+    return Options(
         style=data.style,
         max_quotes=data.max_quotes,
         language=data.language,
@@ -61,19 +96,29 @@ async def create_summary(
         model=data.model,
         policy=data.policy,
     )
-    policy = read_policy(cache_control)
-    article = Article(text=data.text, title=data.title or "")
-    outcome = await unless_gone(request, assembly.summarizer.summarize(article, options, policy))
+
+
+def _hit(summary_id: str, body: bytes) -> JSONBytes:
+    return JSONBytes(
+        body,
+        (b"cache-status", b"Standfirst; hit"),
+        (b"cache-control", b"private, no-cache"),
+        (b"etag", entity_tag(body).encode()),
+        (b"content-location", b"/v1/summaries/" + summary_id.encode()),
+    )
+
+
+def _answer(outcome: Outcome, policy: CachePolicy, data: SummaryRequest) -> JSONBytes:
     body = _with_own_data(outcome.body, data)
-    headers = {
-        "Cache-Status": cache_status(outcome, policy),
-        "Cache-Control": "private, no-cache" if policy.writes else "no-store",
-    }
+    headers = [
+        (b"cache-status", cache_status(outcome, policy).encode()),
+        (b"cache-control", b"private, no-cache" if policy.writes else b"no-store"),
+    ]
     if body == outcome.body:  # else it has the caller's own data, which `GET` does not answer with
-        headers["ETag"] = entity_tag(body)
+        headers.append((b"etag", entity_tag(body).encode()))
         if outcome.kept:
-            headers["Content-Location"] = f"/v1/summaries/{outcome.id}"
-    return _json(body, headers)
+            headers.append((b"content-location", b"/v1/summaries/" + outcome.id.encode()))
+    return JSONBytes(body, *headers)
 
 
 @get(

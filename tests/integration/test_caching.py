@@ -87,6 +87,34 @@ def test_callers_own_data_does_not_make_a_request_another_one(
     assert mock_llm.stats.calls == 1
 
 
+def test_request_that_was_answered_from_the_cache_before_gets_its_own_data(service: httpx.Client) -> None:
+    for _ in range(3):
+        assert post(service, article_id="a").json()["article_id"] == "a"
+        assert "article_id" not in post(service).json()
+        assert post(service, metadata={"desk": "culture"}).json()["metadata"] == {"desk": "culture"}
+
+
+def test_request_that_was_answered_from_the_cache_before_is_made_again_after_deletion(
+    service: httpx.Client, mock_llm: MockLLM
+) -> None:
+    answers = [post(service) for _ in range(3)]
+    assert {a.headers["ETag"] for a in answers} == {answers[0].headers["ETag"]}
+    service.delete(answers[0].headers["Content-Location"])
+    assert post(service).headers["Cache-Status"] == "Standfirst; fwd=miss; stored"
+    assert mock_llm.stats.calls == 2
+    assert post(service).headers["Cache-Status"] == "Standfirst; hit"
+
+
+def test_plain_text_that_was_answered_before_is_told_apart_by_its_query(service: httpx.Client) -> None:
+    def ask(style: str) -> httpx.Response:
+        return service.post(
+            "/v1/summaries", content=ARTICLE, params={"style": style}, headers={"Content-Type": "text/plain"}
+        )
+
+    for _ in range(3):
+        assert [ask(style).json()["style"] for style in ("brief", "bullets")] == ["brief", "bullets"]
+
+
 def test_no_cache_makes_it_again_and_keeps_the_new_one(service: httpx.Client, mock_llm: MockLLM) -> None:
     first, again = post(service), post(service, "no-cache")
     assert mock_llm.stats.calls == 2
