@@ -10,11 +10,11 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
-from litestar.enums import HttpMethod, ScopeType
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
-from service.api import health, prompts, quotes, summaries
+from service.api import health, metrics, prompts, quotes, summaries
 from service.api.access import Gate, caller_of
 from service.api.departures import answer_when_stopped
 from service.api.hardening import hardened
@@ -25,6 +25,7 @@ from service.assembly import Assembly
 from service.errors import SettingError, StandfirstError
 from service.llm import LLM
 from service.settings import Settings, variable_of
+from service.telemetry import RequestWatch, access_log
 
 # JSON may escape a code point: up to three times the bytes that it has in UTF-8.
 _ESCAPED = 3
@@ -38,12 +39,14 @@ class Application(Litestar):
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
         """The ASGI entry point."""
-        if scope["type"] != "lifespan" and scope["type"] == ScopeType.HTTP:
-            if scope["method"] == "HEAD":
-                scope = scope.copy()  # the server goes by its own
-                scope["method"] = HttpMethod.GET
-            send = hardened(send)  # type: ignore[arg-type]
-        await super().__call__(scope, receive, send)
+        if scope["type"] == "lifespan" or scope["type"] != ScopeType.HTTP:
+            await super().__call__(scope, receive, send)
+            return
+        if scope["method"] == "HEAD":
+            scope = scope.copy()  # the server goes by its own
+            scope["method"] = "GET"
+        watch: RequestWatch = self.state["watch"]
+        await watch.handle(super().__call__, scope, receive, hardened(send))  # type: ignore[arg-type]
 
 
 def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> Application:
@@ -71,6 +74,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             prompts.list_prompts,
             health.healthz,
             health.readyz,
+            metrics.get_metrics,
         ],
         dependencies={
             "assembly": Provide(lambda: assembly, sync_to_thread=False),
@@ -87,7 +91,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
         logging_config=None,  # whoever runs the application says where logs go
         openapi_config=openapi_config(keys=assembly.keys is not None),
         request_max_body_size=settings.max_article_bytes * _ESCAPED + _OTHER_FIELDS_BYTES,
-        state=State({"assembly": assembly, "recent": RecentRequests()}),
+        state=State({"assembly": assembly, "recent": RecentRequests(), "watch": _watch(assembly)}),
     )
 
 
@@ -110,5 +114,19 @@ def _cors(origins: tuple[str, ...]) -> CORSConfig | None:
         allow_origins=list(origins),
         allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["Authorization", "Cache-Control", "If-None-Match", "Last-Event-ID"],
-        expose_headers=["Cache-Status", "Content-Location", "ETag", "RateLimit", "Retry-After"],
+        expose_headers=[
+            "Cache-Status",
+            "Content-Location",
+            "ETag",
+            "RateLimit",
+            "Retry-After",
+            "X-Request-ID",
+        ],
     )
+
+
+def _watch(assembly: Assembly) -> RequestWatch:
+    settings = assembly.settings
+    wanted = settings.access_log and settings.log_level in ("debug", "info")
+    log = access_log(settings.log_format) if wanted else None
+    return RequestWatch(assembly.telemetry.metrics, log, assembly.telemetry.tracing)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from service.cache import CacheStore, open_flights, open_store
-from service.catalogue import Catalogue
+from service.catalogue import Catalogue, cost_usd
 from service.errors import KeyFileError, SettingError, StoreError
 from service.keys import KeyRing
 from service.llm import LLM, ChatReply, ChatRequest
@@ -16,13 +18,18 @@ from service.local_llm import MODEL as LOCAL_MODEL
 from service.local_llm import LocalLLMServer
 from service.openai_llm import OpenAILLM
 from service.prompts import PromptLibrary
-from service.resilience import Breaker, Endpoint, Fallback, Hedged, Limited, RateLimited, Retrying
+from service.resilience import Breaker, Call, Endpoint, Fallback, Hedged, Limited, RateLimited, Retrying
 from service.settings import Settings, variable_of
 from service.summarizer import EXTRACTIVE, Models, Summarizer
+from service.telemetry import Metrics, Telemetry, start_tracing
 from service.tokens import get_encoding
 
 _DEFAULT_MODEL = "gpt-6-luna"
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
+# What endpoints are called in metrics.
+_FIRST = "first"
+_EMBEDDED = "embedded"
+_LEFT_ALONE = "its server failed too often and is left alone for some seconds"
 
 
 class EmbeddedLLM:
@@ -66,16 +73,38 @@ class Assembly:
         self._catalogue = Catalogue.load(Path(settings.models_file) if settings.models_file else None)
         self._models = _models(settings)
         self._local: LocalLLMServer | None = None
-        self._store = _open_store(settings)
-        self._llm = self._configured_llm() if llm is None else llm
+        self._breakers: dict[str, Breaker] = {}
+        self.telemetry = Telemetry(self._metrics(), start_tracing(settings.otlp_endpoint))
+        store = _open_store(settings)
+        backend = urlsplit(settings.resolved_cache_url()).scheme
+        self._store = self.telemetry.store(store, backend)
+        if llm is None:
+            self._llm = self._configured_llm()
+        else:
+            self._llm = self.telemetry.endpoint(llm, _FIRST)
         self.summarizer = Summarizer(
             models=Models(self._models, self._llm, self._catalogue, self._source()),
             prompts=self.prompts,
             store=self._store,
-            flights=open_flights(self._store),
+            flights=open_flights(store),
             settings=settings,
+            hooks=self.telemetry.hooks,
         )
+        for part in ("cache", "model", *(f"model_{name}" for name in self._breakers if name != _FIRST)):
+            self.telemetry.metrics.watch_problem(part, partial(self._has_problem, part))
         self._stack = AsyncExitStack()
+
+    def _metrics(self) -> Metrics:
+        catalogue = self._catalogue
+        prompts = [f"{info.name}@{version}" for info in self.prompts.list() for version in info.versions]
+
+        def cost(call: Call) -> float | None:
+            answered = catalogue.find(call.answered_by or call.model)
+            priced = answered if answered.known else catalogue.find(call.model)
+            return None if call.usage is None else cost_usd(priced, call.usage)
+
+        models = {*self._models, *(server.model for server in self.settings.fallbacks)}
+        return Metrics(models, prompts, cost)
 
     def _source(self) -> str:
         """What tells the configured models from those of the same names elsewhere."""
@@ -91,19 +120,28 @@ class Assembly:
             self._local = LocalLLMServer(settings.local_model, context_tokens=window)
             # It answers one call at a time; a second one waits at its door to follow without a gap.
             one_by_one = Limited(
-                EmbeddedLLM(self._local), 2, min_concurrent=2, max_waiting=settings.llm_max_waiting
+                self.telemetry.endpoint(EmbeddedLLM(self._local), _EMBEDDED),
+                2,
+                min_concurrent=2,
+                max_waiting=settings.llm_max_waiting,
+                on_admission=self.telemetry.on_admission(_EMBEDDED),
             )
-            first = Retrying(one_by_one, settings.llm_attempts)
+            self.telemetry.watch(_EMBEDDED, one_by_one)
+            first = Retrying(one_by_one, settings.llm_attempts, on_retry=self.telemetry.on_retry(_EMBEDDED))
         else:
             url = settings.openai_base_url or _DEFAULT_BASE_URL
-            first = self._guarded(self._client(url, settings.openai_api_key))
+            first = self._guarded(self._client(url, settings.openai_api_key), _FIRST)
         if not settings.fallbacks:
             return first
         others = [
-            Endpoint(self._guarded(self._client(server.base_url, server.api_key)), server.model)
-            for server in settings.fallbacks
+            Endpoint(
+                self._guarded(self._client(server.base_url, server.api_key), f"fallback_{number}"),
+                server.model,
+            )
+            for number, server in enumerate(settings.fallbacks, 1)
         ]
-        return Fallback([Endpoint(first), *others])
+        names = [_FIRST, *(f"fallback_{number}" for number in range(1, len(others) + 1))]
+        return Fallback([Endpoint(first), *others], on_failover=self.telemetry.on_failover(names))
 
     def _client(self, base_url: str, api_key: str | None) -> OpenAILLM:
         names = [*self._models, *(server.model for server in self.settings.fallbacks)]
@@ -111,24 +149,39 @@ class Assembly:
         connections = self.settings.llm_concurrency
         return OpenAILLM(base_url, api_key, structured_output=structured, max_connections=connections)
 
-    def _guarded(self, llm: LLM) -> LLM:
-        """`llm` with retries, limits and a breaker, in the order that `service.resilience` gives."""
-        settings = self.settings
-        llm = Breaker(llm, failures=settings.breaker_failures, open_s=settings.breaker_open_s)
-        llm = Limited(llm, settings.llm_concurrency, max_waiting=settings.llm_max_waiting)
+    def _guarded(self, client: LLM, name: str) -> LLM:
+        """`client` with retries, limits and a breaker, in the order that `service.resilience` gives."""
+        settings, told = self.settings, self.telemetry
+        breaker = Breaker(
+            told.endpoint(client, name),
+            failures=settings.breaker_failures,
+            open_s=settings.breaker_open_s,
+            on_change=told.on_breaker(name),
+        )
+        llm: LLM
+        llm = limited = Limited(
+            breaker,
+            settings.llm_concurrency,
+            max_waiting=settings.llm_max_waiting,
+            on_admission=told.on_admission(name),
+        )
+        told.watch(name, limited)
+        self._breakers[name] = breaker
         if settings.llm_requests_per_minute or settings.llm_tokens_per_minute:
             llm = RateLimited(
                 llm,
                 requests_per_minute=settings.llm_requests_per_minute,
                 tokens_per_minute=settings.llm_tokens_per_minute,
                 max_waiting=settings.llm_max_waiting,
+                on_admission=told.on_admission(name),
             )
         if settings.llm_hedge_share:
-            llm = Hedged(llm, share=settings.llm_hedge_share)
-        return Retrying(llm, settings.llm_attempts)
+            llm = Hedged(llm, share=settings.llm_hedge_share, on_hedge=told.on_hedge(name))
+        return Retrying(llm, settings.llm_attempts, on_retry=told.on_retry(name))
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.telemetry.aclose)
             stack.push_async_callback(self._store.aclose)
             stack.push_async_callback(self._llm.aclose)
             if self._local is not None:
@@ -145,7 +198,11 @@ class Assembly:
 
     def problems(self) -> dict[str, str]:
         """What does less than it should, by part; empty when all is well."""
-        found = {}
+        found = {
+            "model" if name == _FIRST else f"model_{name}": _LEFT_ALONE
+            for name, breaker in self._breakers.items()
+            if breaker.state != "closed"
+        }
         if self._local is not None and self._local.problem is not None:
             found["model"] = self._local.problem
         if self._store.problem is not None:
@@ -153,6 +210,9 @@ class Assembly:
         if self.keys is not None and self.keys.problem is not None:
             found["keys"] = self.keys.problem
         return found
+
+    def _has_problem(self, part: str) -> bool:
+        return part in self.problems()
 
     @property
     def ready(self) -> bool:

@@ -28,6 +28,7 @@ from service.rendering import render_quotes, render_summary
 from service.run import CachePolicy, Progress
 from service.settings import Settings
 from service.summarizer import Article, Options
+from service.telemetry import log_config
 
 _STAGES = {
     "article": "The model reads the article …",
@@ -81,22 +82,11 @@ def serve(*, insecure: bool) -> None:
         create_app(settings),
         host=settings.host,
         port=settings.port,
-        log_config=_log_config(settings.log_level),
+        access_log=False,
+        log_config=log_config(settings.log_level, settings.log_format),
         timeout_graceful_shutdown=settings.stop_s,
         server_header=False,
     )
-
-
-def _log_config(level: str) -> dict[str, object]:
-    """All that is logged by the service and by uvicorn, on standard error."""
-    logger = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "loggers": {"service": logger, "uvicorn": logger},
-    }
 
 
 def _check_language(_: click.Context, __: click.Parameter, tag: str | None) -> str | None:

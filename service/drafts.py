@@ -19,6 +19,7 @@ from service.answers import Answer, AnswerQuote, read_answer
 from service.cache import SingleFlight, cache_key
 from service.catalogue import ModelInfo
 from service.errors import LLMError, LLMOutputError, LLMRefusalError, LLMTimeoutError
+from service.hooks import NO_HOOKS, Hooks, Stage
 from service.llm import LLM, ChatReply, ChatRequest, OutputSchema
 from service.marking import Candidate, Marked
 from service.models import RejectedQuote, RejectionReason
@@ -63,11 +64,12 @@ class Draft:
 class Drafter:
     """Asks a model for drafts and keeps its answers in a store."""
 
-    def __init__(self, llm: LLM, store: Store, *, source: str, ttl_s: float) -> None:
+    def __init__(self, llm: LLM, store: Store, *, source: str, ttl_s: float, hooks: Hooks = NO_HOOKS) -> None:
         self._llm = llm
         self._store = store
         self._source = source
         self._ttl_s = round(ttl_s)
+        self._hooks = hooks
         self._flights = SingleFlight()
 
     async def ask(self, prompt: Prompt, marked: Marked, run: Run, offered: Mapping[str, object]) -> Draft:
@@ -78,7 +80,9 @@ class Drafter:
             PromptError: the prompt wants an input that is not offered.
         """
         inputs = {name: value for name, value in offered.items() if name in prompt.inputs}
-        return resolve(await self._answer(prompt, run, inputs), marked)
+        stage = Stage("draft", model=run.model.name, prompt=f"{prompt.name}@{prompt.version}")
+        with self._hooks.on_stage(stage):
+            return resolve(await self._answer(prompt, run, inputs), marked)
 
     async def _answer(self, prompt: Prompt, run: Run, inputs: Mapping[str, object]) -> Answer:
         schema, messages = prompt.output_schema, prompt.render(**inputs)

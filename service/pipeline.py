@@ -23,6 +23,7 @@ from service.errors import (
     LLMUnavailableError,
 )
 from service.grounding import ArticleIndex
+from service.hooks import NO_HOOKS, Hooks, Stage
 from service.intrusions import find_hidden
 from service.languages import detect_language, differs, same_language
 from service.mapreduce import MapReduce, Order, Prompts
@@ -95,10 +96,12 @@ class _Work:
     reading: Reading
     index: ArticleIndex | None
     language: str
+    hooks: Hooks
 
     async def check(self, sentences: Sequence[DraftSentence]) -> list[Sentence]:
         """Look up the sentences in the article, as far as the policy wants it."""
-        return await asyncio.to_thread(check, sentences, self.index, self.language)
+        with self.hooks.on_stage(Stage("check")):
+            return await asyncio.to_thread(check, sentences, self.index, self.language)
 
 
 class Pipeline:
@@ -109,12 +112,19 @@ class Pipeline:
     """
 
     def __init__(
-        self, drafter: Drafter, *, max_chunks: int, chunk_concurrency: int, fallback: bool = True
+        self,
+        drafter: Drafter,
+        *,
+        max_chunks: int,
+        chunk_concurrency: int,
+        fallback: bool = True,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self._drafter = drafter
         self._max_chunks = max_chunks
         self._chunk_concurrency = chunk_concurrency
         self._fallback = fallback
+        self._hooks = hooks
 
     async def make(self, job: Job, run: Run) -> Summary:
         """Summarize one article.
@@ -122,9 +132,10 @@ class Pipeline:
         Raises:
             LLMError: the model did not answer, and there is no fallback.
         """
-        reading = await asyncio.to_thread(read, job.text)
-        index = None if job.policy == "off" else await asyncio.to_thread(_index, job, reading)
-        work = _Work(job, run, reading, index, job.language or reading.language)
+        with self._hooks.on_stage(Stage("read")):
+            reading = await asyncio.to_thread(read, job.text)
+            index = None if job.policy == "off" else await asyncio.to_thread(_index, job, reading)
+        work = _Work(job, run, reading, index, job.language or reading.language, self._hooks)
         if job.prompts is None:
             return await self._finish(work, await self._extract(work))
         try:

@@ -17,7 +17,11 @@ from service.models import Policy
 
 PREFIX = "STANDFIRST_"
 _LISTS = {f"{PREFIX}MODELS", f"{PREFIX}CORS_ORIGINS"}
-UNPREFIXED = {"openai_api_key": "OPENAI_API_KEY", "openai_base_url": "OPENAI_BASE_URL"}
+UNPREFIXED = {
+    "openai_api_key": "OPENAI_API_KEY",
+    "openai_base_url": "OPENAI_BASE_URL",
+    "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+}
 
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
@@ -51,6 +55,15 @@ class Settings(Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"],
         Meta(description="Least severe log line that is written"),
     ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], Meta(description="Log lines for people, or as JSON for machines")
+    ] = "text"
+    access_log: Annotated[bool, Meta(description="Whether each request gets a log line, at level info")] = (
+        True
+    )
+    otlp_endpoint: Annotated[
+        HttpURL | None, Meta(description="OpenTelemetry collector to send traces to; unset: no traces")
+    ] = None
     stop_s: Annotated[
         Positive, Meta(description="Seconds that requests under way get when the service is stopped")
     ] = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import msgspec
 from litestar.stores.base import Store
@@ -15,6 +15,7 @@ from service.cache import Flights, cache_key
 from service.catalogue import Catalogue
 from service.drafts import Drafter
 from service.errors import NotCachedError, UnknownModelError, UnknownPromptError
+from service.hooks import NO_HOOKS, Answered, CacheState, Hooks, Made, Stage
 from service.llm import LLM, Priority
 from service.mapreduce import INPUTS, Prompts
 from service.models import Policy, Style
@@ -29,9 +30,8 @@ EXTRACTIVE: Final = "extractive"
 PIPELINE_VERSION: Final = 1
 
 _BATCH_S = 3600.0  # what an article of a batch may take at least
+_HIT: Final = Answered("hit")
 _LONG_ARTICLE = 100_000  # characters from which hashing would hold the event loop for a millisecond
-
-CacheState: TypeAlias = Literal["hit", "miss", "joined"]
 
 
 class Article(Struct, frozen=True, kw_only=True):
@@ -84,6 +84,7 @@ class Summarizer:
         store: Keeps summaries and drafts.
         flights: Makes equal work in flight one.
         settings: Bounds of one request, and what holds where a request does not say.
+        hooks: Told of every summary and of every stage of the work.
     """
 
     def __init__(
@@ -94,18 +95,21 @@ class Summarizer:
         store: Store,
         flights: Flights,
         settings: Settings,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self._models = models
         self._library = prompts
         self._store = store
         self._flights = flights
         self._settings = settings
+        self._hooks = hooks
         self._ttl_s = round(settings.cache_ttl_s)
         self._pipeline = Pipeline(
-            Drafter(models.llm, store, source=models.source, ttl_s=self._ttl_s),
+            Drafter(models.llm, store, source=models.source, ttl_s=self._ttl_s, hooks=hooks),
             max_chunks=settings.max_chunks,
             chunk_concurrency=settings.chunk_concurrency,
             fallback=settings.fallback == "extractive",
+            hooks=hooks,
         )
 
     async def summarize(
@@ -137,6 +141,7 @@ class Summarizer:
             NotCachedError: there is none, and `cache.only`.
         """
         if cache.reads and (body := await self._store.get(_summary_key(job.id))) is not None:
+            self._hooks.on_answered(_HIT)
             return Outcome(job.id, body, "hit", kept=True)
         if cache.only:
             raise NotCachedError("there is no cached summary for this request", remedy="drop only-if-cached")
@@ -167,7 +172,16 @@ class Summarizer:
         (body, kept), joined = await self._flights.run(
             flight, lambda: self._make(job, cache, report, priority), find
         )
-        return Outcome(job.id, body, "joined" if joined else "miss", kept)
+        state: CacheState = "joined" if joined else "miss"
+        self._hooks.on_answered(Answered(state))
+        return Outcome(job.id, body, state, kept)
+
+    async def find_again(self, summary_id: str) -> bytes | None:
+        """The summary of that id, if it is kept, for an equal request."""
+        body = await self._store.get(_summary_key(summary_id))
+        if body is not None:
+            self._hooks.on_answered(_HIT)
+        return body
 
     async def find(self, summary_id: str) -> bytes | None:
         """The summary of that id as JSON, if it is kept."""
@@ -271,10 +285,12 @@ class Summarizer:
             report=report,
         )
         try:
-            summary = await self._pipeline.make(job, run)
+            with self._hooks.on_stage(Stage("summarize", model=job.model)):
+                summary = await self._pipeline.make(job, run)
         finally:
             if cache.writes and run.draft_keys:
                 await self._list_drafts(job.id, run.draft_keys)
+        self._hooks.on_made(Made.of(summary))
         body = msgspec.json.encode(summary)
         kept = cache.writes and not run.degraded
         if kept:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from service.api.caching import cache_status, entity_tag, matches, read_policy
+from service.hooks import CacheState
 from service.run import CachePolicy
-from service.summarizer import CacheState, Outcome
+from service.summarizer import Outcome
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,9 @@ def test_warning_is_logged_with_its_time_level_and_place(serving: tuple[subproce
     process.terminate()
     assert process.stderr is not None
     assert re.search(
-        r"^\d{4}-\d\d-\d\d \S+ WARNING service\.cache\.sqlite: ", process.stderr.read(), re.MULTILINE
+        r"^\d{4}-\d\d-\d\dT\S+Z \[warning *\] .*\[service\.cache\.sqlite\]",
+        process.stderr.read(),
+        re.MULTILINE,
     )
 
 

@@ -70,7 +70,7 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
     if policy.reads and policy.writes:
         digest = recent.digest(sent, content_type, request.scope["query_string"])
         if summary_id := recent.find(digest):
-            if found := await summarizer.find(summary_id):
+            if found := await summarizer.find_again(summary_id):
                 return _hit(summary_id, found)
             recent.forget(digest)
     data = await request.read(SummaryRequest)

@@ -9,6 +9,7 @@ from service.cache.flight import Flights, SingleFlight
 from service.cache.keys import cache_key
 from service.cache.layered import Layered
 from service.cache.memory import MemoryStore
+from service.cache.observed import ObservedStore, StoreUse
 from service.cache.sqlite import SQLiteStore
 from service.cache.urls import open_flights, open_store
 
@@ -17,8 +18,10 @@ __all__ = [
     "Flights",
     "Layered",
     "MemoryStore",
+    "ObservedStore",
     "SQLiteStore",
     "SingleFlight",
+    "StoreUse",
     "cache_key",
     "open_flights",
     "open_store",

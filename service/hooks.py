@@ -1,0 +1,82 @@
+"""What the pipeline tells of its work: frozen details for whoever watches, nothing in them of an article.
+
+Logic calls hooks and knows nothing of logs, metrics and traces; `service.telemetry` listens. The wrappers
+of `service.resilience` and `service.cache` have hooks of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from service.models import Policy, Summary, Usage
+from service.tally import Tally, tally
+
+StageName: TypeAlias = Literal["summarize", "read", "draft", "check", "finish"]
+CacheState: TypeAlias = Literal["hit", "miss", "joined"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage of the work begins; the hook's context manager is left when it ends.
+
+    `draft` is one question to a model: `prompt` is its template, as in `chunk@1`.
+    """
+
+    name: StageName
+    model: str = ""
+    prompt: str = ""
+
+
+class Answered(Struct, frozen=True):
+    """A summary was asked for and is there: found, made, or made for another caller of the same moment."""
+
+    cache: CacheState
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A summary was made: by what, at what cost, and what the checks did; `prompt` is `name@version`."""
+
+    model: str
+    prompt: str
+    policy: Policy
+    degraded: bool
+    usage: Usage
+    tally: Tally
+
+    @classmethod
+    def of(cls, summary: Summary) -> Made:
+        """The details of a summary that was made just now."""
+        prompt = summary.prompt
+        return cls(
+            model=summary.model,
+            prompt="" if prompt is None else f"{prompt.name}@{prompt.version}",
+            policy=summary.policy,
+            degraded=summary.degraded,
+            usage=summary.usage,
+            tally=tally(summary),
+        )
+
+
+def _pass(_: object) -> None:
+    """Nobody watches."""
+
+
+_NOTHING: AbstractContextManager[object] = nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Who is told of what; without arguments, nobody."""
+
+    on_stage: Callable[[Stage], AbstractContextManager[object]] = field(default=lambda _: _NOTHING)
+    on_answered: Callable[[Answered], object] = _pass
+    on_made: Callable[[Made], object] = _pass
+
+
+NO_HOOKS = Hooks()
