@@ -19,7 +19,7 @@ Value = str | int | float | bool | None
 ID: Final = "custom_id"
 _COLUMNS: Final = frozenset((ID, *SummaryRequest.__struct_fields__)) - {"metadata"}
 _TEXTS: Final = {".txt": "text", ".md": "text", ".html": "html", ".htm": "html"}
-_DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
+DELIMITERS: Final = {".csv": ",", ".tsv": "\t"}
 _WHOLE_NUMBERS: Final = frozenset({"max_quotes"})
 
 
@@ -70,8 +70,8 @@ def read_archive(path: Path, columns: Columns, *, max_article_bytes: int) -> Ite
     ending = path.suffix.lower()
     if ending in (".jsonl", ".ndjson"):
         return _read_lines(path.open("rb"), max_article_bytes)
-    if ending in _DELIMITERS:
-        return _read_csv(path, columns, _DELIMITERS[ending], max_article_bytes)
+    if ending in DELIMITERS:
+        return _read_csv(path, columns, DELIMITERS[ending], max_article_bytes)
     if ending == ".parquet":
         return _read_parquet(path, columns)
     raise ArchiveError(
