@@ -69,8 +69,7 @@ def test_interrupted_results_leave_an_earlier_file_alone(tmp_path: Path) -> None
     path.write_bytes(b"earlier\n")
     interrupted = writing(path)
     interrupted.__enter__()(FAILED)
-    with pytest.raises(KeyboardInterrupt):
-        interrupted.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    interrupted.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert path.read_bytes() == b"earlier\n"
 
 
