@@ -40,6 +40,7 @@ _WORD = re.compile(r"\w+")
 _STATEMENT_ENDS = frozenset(".!?…,。！？，؟،۔।")  # of the statement, or of what introduces its speaker
 _FIRST_UNSPACED = "\u2e80"
 _LONGEST_REJECTED = 300
+_ORGANIZATIONS_VOICE = 0.5  # what a statement by one is worth beside a person's
 _SAME_WORDS = 0.85  # share of common words from which two sentences say the same thing
 
 
@@ -170,7 +171,7 @@ def _best_candidates(reading: Reading, limit: int) -> list[Candidate]:
     candidates = {(c.start, c.end): c for c in reading.candidates}
     if any(c.kind == "quotation" for c in candidates.values()):
         spans = [
-            Quotation(q.start, q.end, q.start in reading.speakers, _is_whole(reading.text, q))
+            Quotation(q.start, q.end, _voice(reading, q), _is_whole(reading.text, q))
             for q in reading.quotations
             if (q.start, q.end) in candidates
         ]
@@ -179,6 +180,13 @@ def _best_candidates(reading: Reading, limit: int) -> list[Candidate]:
         reading.text, sentences=reading.narration, paragraphs=reading.paragraphs, limit=limit
     )
     return [candidates[s.start, s.end] for s in told if (s.start, s.end) in candidates]
+
+
+def _voice(reading: Reading, quotation: FoundQuotation) -> float:
+    speaker = reading.speakers.get(quotation.start)
+    if speaker is None:
+        return 0.0
+    return _ORGANIZATIONS_VOICE if reading.names.is_organization(speaker) else 1.0
 
 
 def _is_whole(text: str, quotation: FoundQuotation) -> bool:

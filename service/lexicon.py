@@ -364,17 +364,14 @@ não uma você che di non per и в не на что я он она это
 NO_DIALOGUE_HABIT = _words("the and of is was der die und das ist nicht mit den von")
 
 _WORD = re.compile(r"[^\W\d_]+")
+_PHRASAL = re.compile(rf"\b(?:{'|'.join(sorted(PHRASAL))}) (?:{'|'.join(sorted(PHRASAL_PARTICLES))})\b")
 _JAPANESE_SAYING = re.compile("述べ|語っ|話し|話す|説明し|強調し|と言")
-TITLE_WORD = re.compile(
-    r"\b(?:titled|entitled|headlined|book|novel|film|movie|song|album|series|show|magazine|memoir|episode|essay|column"
-    r"|headline|Buch|Roman|Film|Lied|Serie|livre|roman|chanson|libro|novela|película|canción)[,:]? $"
-)
-SCARE_WORD = re.compile(
-    r"\b(?:so-called|self-styled|so ?genannte[nrs]?|soi-disant|llamad[oa]s?|cosiddett[oaie]"
-    r"|(?:the|a|this) (?:word|term|name|label|nickname)) $"
-)
 
 
 def has_saying(text: str) -> bool:
     """Whether a verb of saying stands in `text`."""
-    return not VERBS.isdisjoint(_WORD.findall(text.lower())) or _JAPANESE_SAYING.search(text) is not None
+    return (
+        not VERBS.isdisjoint(_WORD.findall(text.lower()))
+        or _PHRASAL.search(text) is not None
+        or _JAPANESE_SAYING.search(text) is not None
+    )

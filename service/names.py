@@ -231,6 +231,11 @@ class NameIndex:
         start, end = entity.first.start, entity.first.end
         return Speaker(name=self.text[start:end], start=start, end=end)
 
+    def is_organization(self, speaker: Speaker) -> bool:
+        """Whether the name of `speaker` is that of an organization."""
+        named = self.between(speaker.start, speaker.end)
+        return bool(named) and self.entity(named[0]).organization
+
     def _add(self, offset: int, run: str) -> None:
         lower = run.lower()
         if lower in COMMON:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from service.dialogue import find_dialogue
-from service.lexicon import SCARE_WORD, TITLE_WORD, has_saying
+from service.lexicon import HEADLINE_SMALL, ROLES
 from service.passages import Passage, find_paragraphs
-
-Role: TypeAlias = Literal["speech", "fragment", "title", "scare"]
+from service.roles import Role, role_of
 
 
 class Quotation(NamedTuple):
@@ -24,9 +23,6 @@ class Quotation(NamedTuple):
     `text[start:end]` are the words, `text[outer_start:outer_end]` includes the marks. A quotation that runs
     over paragraphs is one `Quotation` for each; all but the first are `continued`. `depth` is 0 for one that
     stands in no other.
-
-    Roles: `speech` is somebody's sentence or clause; `fragment` some words of one inside the article's own
-    sentence; `title` the name of a work, a show, a law; `scare` a word that the article holds at a distance.
     """
 
     start: int
@@ -95,13 +91,11 @@ _ONLY_CLOSES = frozenset(("」", "』", "》", "〉", "’", "’’"))
 _BEFORE = frozenset("([{<>—–-/¿¡:\"“„«»‹›‘‚'`「『（【，。、：；！？")
 _AFTER = frozenset('.,;:!?…)]}—–-/<>&*"”“«»’‘」』）】，。、：；！？؟،؛')
 _ELISION = re.compile(r"(?:\d\ds?|em|til|tis|twas|cause|n|round|bout|cuz)\b", re.IGNORECASE)
-_KEY_FOLLOWS = re.compile(r":[ ]?[\"\[{\d]")
-_DATA_PRECEDES = re.compile(r"(?:[{\[]|\":)[ ]?$")
-_TERMINAL = ".,!?…。！？；؟"
 # Deeper nesting is no language's habit; the bounds keep each mark's work constant.
 _MAX_OPEN = 6
 _MAX_AHEAD = 6
 _MAX_LINES = 24
+_LONGEST_CREDIT = 12  # words
 
 
 def find_quotations(text: str, paragraphs: Sequence[Passage] | None = None) -> list[Quotation]:
@@ -237,12 +231,12 @@ def _arrange(text: str, pieces: list[_Piece]) -> list[Quotation]:
     for piece in sorted(pieces, key=lambda p: (p.outer_start, -p.outer_end)):
         words = text[piece.start : piece.end]
         start = piece.start + len(words) - len(words.lstrip())
-        words = words.strip()
+        words = _without_credit(text, piece, words.strip())
         while ends and ends[-1] <= piece.outer_start:
             ends.pop()
         if not any(map(str.isalnum, words)) or (ends and piece.outer_end > ends[-1]):
             continue
-        role = _role(text, piece, words)
+        role = role_of(text, piece.outer_start, piece.outer_end, words)
         end = start + len(words)
         found.append(
             Quotation(start, end, piece.outer_start, piece.outer_end, role, len(ends), piece.continued)
@@ -251,38 +245,23 @@ def _arrange(text: str, pieces: list[_Piece]) -> list[Quotation]:
     return found
 
 
-def _role(text: str, piece: _Piece, words: str) -> Role:
-    if len(words) > 120 or text[piece.outer_start] in "—–―":
-        return "speech"
-    tokens = words.split()
-    before = text[max(0, piece.outer_start - 80) : piece.outer_start]
-    after = text[piece.outer_end : piece.outer_end + 60]
-    if SCARE_WORD.search(before[-24:]) or _is_data(before, after):
-        return "scare"
-    attributed = after.startswith(",") and has_saying(after)
-    if text[piece.outer_start] in "《〈" or (not attributed and _is_title(tokens, words, before[-24:])):
-        return "title"
-    # Few scripts without spaces have sentences shorter than this.
-    unspaced = len(tokens) == 1 and len(words) > 12 and not words.isascii()
-    announced = before.rstrip().endswith(":")
-    if attributed or announced or unspaced or words[-1] in _TERMINAL or len(tokens) > 4:
-        return "speech"
-    if has_saying(before) or has_saying(after):
-        return "fragment"
-    return "scare" if len(tokens) < 4 else "fragment"
+def _without_credit(text: str, piece: _Piece, words: str) -> str:
+    """`words` without the line that names the speaker of a pull quote inside its marks."""
+    said, _, credit = words.rpartition("\n")
+    if not said or text[piece.outer_start - 1 : piece.outer_start] not in ("", "\n"):
+        return words
+    if said.rstrip()[-1] not in ".!?…" or text[piece.outer_end : piece.outer_end + 1] not in ("", "\n"):
+        return words
+    return said.rstrip() if _names_somebody(credit) else words
 
 
-def _is_data(before: str, after: str) -> bool:
-    """Whether a key or a value of JSON is what is quoted: `{"key": "value"}`."""
-    return _KEY_FOLLOWS.match(after) is not None or _DATA_PRECEDES.search(before) is not None
-
-
-def _is_title(tokens: list[str], words: str, before: str) -> bool:
-    if words[-1] == ".":
-        return False
-    capitalized = [t[:1].isupper() for t in tokens if len(t) > 3 and t.rstrip(",").isalpha()]
-    if words[-1] == "," and len(capitalized) < 3:
-        return False
-    if len(capitalized) < 2 or not tokens[0][:1].isupper():
-        return bool(TITLE_WORD.search(before)) and tokens[0][:1].isupper() and len(tokens) < 12
-    return all(capitalized)
+def _names_somebody(line: str) -> bool:
+    """Whether a line is a name with a description: `Ana Ruiz, mayor of Harborview`."""
+    tokens = [t.strip(",.()—–-") for t in line.split()]
+    tokens = [t for t in tokens if t]
+    capitalized = [t for t in tokens if t[0].isupper()]
+    return (
+        len(capitalized) >= 2
+        and len(tokens) <= _LONGEST_CREDIT
+        and all(t[0].isupper() or t in HEADLINE_SMALL or t in ROLES for t in tokens)
+    )

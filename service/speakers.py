@@ -88,6 +88,9 @@ class _Attribution:
     def _speaker_of(self, q: Quotation, previous_end: int, following_start: int) -> Answer:
         if q.continued:
             return self._references.last
+        credit = self._credit(q)
+        if credit is not UNKNOWN:
+            return credit
         paragraph = self._paragraph(q.outer_start)
         same = previous_end > paragraph.start
         start = max(previous_end if same else paragraph.start, q.outer_start - _REACH)
@@ -110,6 +113,12 @@ class _Attribution:
         if found is UNKNOWN and announced:
             found = self._behind(q, end, following_start)
         return self._carried(start, q.outer_start, same=same) if found is UNKNOWN else found
+
+    def _credit(self, q: Quotation) -> Answer:
+        """The speaker of a pull quote, whose name stands in a line of its own before the closing mark."""
+        comma = self._text.find(",", q.end, q.outer_end)
+        named = self._names.between(q.end, q.outer_end if comma < 0 else comma)
+        return self._names.entity(named[-1]) if named else UNKNOWN
 
     def _sentence_start(self, start: int, end: int) -> int:
         for stop in _SENTENCE_END.finditer(self._text, start, end):

@@ -27,7 +27,7 @@ from service.settings import Settings
 
 EXTRACTIVE: Final = "extractive"
 # Raised with every change of code that changes results, so that results of older code are misses.
-PIPELINE_VERSION: Final = 1
+PIPELINE_VERSION: Final = 2
 
 _BATCH_S = 3600.0  # what an article of a batch may take at least
 _HIT: Final = Answered("hit")

@@ -126,6 +126,16 @@ def test_code_prefers_a_whole_statement_to_words_inside_a_sentence() -> None:
     assert choice.by_code
 
 
+def test_code_prefers_a_person_to_an_organization() -> None:
+    text = (
+        "“We close the old bridge to lorries and buses now,” the Bridge Authority said.\n\n"
+        "“We asked for this bridge to be closed years ago,” said Karl Lund."
+    )
+    choice = choose_quotes(read(text), Draft(()), 1)
+
+    assert [q.speaker and q.speaker.name for q in choice.quotes] == ["Karl Lund"]
+
+
 def test_no_quotes_are_given_when_none_are_asked_for() -> None:
     choice = choose_quotes(READING, Draft(()), 0)
 

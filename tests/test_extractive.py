@@ -101,7 +101,7 @@ def test_key_passages_come_best_first() -> None:
     assert [text[start:end] for start, end in best] == [LEAD, SECOND]
 
 
-def quotations(text: str, *quotes: tuple[str, bool]) -> list[Quotation]:
+def quotations(text: str, *quotes: tuple[str, float]) -> list[Quotation]:
     return [Quotation(text.index(quote), text.index(quote) + len(quote), named) for quote, named in quotes]
 
 
@@ -120,6 +120,13 @@ def test_a_named_speaker_comes_before_nobody() -> None:
     text = f'"{nameless}." - "{named}," Ada Holt said.'
     (best,) = rank_quotations(text, quotations(text, (nameless, False), (named, True)), limit=1)
     assert text[best.start : best.end] == named
+
+
+def test_a_person_comes_before_an_organization() -> None:
+    body, person = "The river belongs to all of us here", "The landing has served us for sixty years"
+    text = f'"{body}," the River Board said. "{person}," Ada Holt said.'
+    (best,) = rank_quotations(text, quotations(text, (body, 0.5), (person, 1)), limit=1)
+    assert text[best.start : best.end] == person
 
 
 def test_a_whole_statement_comes_before_words_inside_a_sentence() -> None:

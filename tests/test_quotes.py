@@ -115,6 +115,17 @@ def test_a_quotation_runs_over_hard_wrapped_lines() -> None:
     assert words(text) == ["We began\nsmall and we\nstay small."]
 
 
+def test_the_credit_of_a_pull_quote_is_not_a_part_of_it() -> None:
+    text = "The vote is near.\n\n“We began small and stay small.\nFormer director Ana Ruiz.”\n\nMore."
+    assert words(text) == ["We began small and stay small."]
+
+
+@pytest.mark.parametrize("last", ["We stay in Old Harbour.", "Ana Ruiz knows it, and so do we."])
+def test_a_last_line_that_says_something_belongs_to_its_quotation(last: str) -> None:
+    text = f"The vote is near.\n\n“We began small.\n{last}”\n\nMore."
+    assert words(text) == [f"We began small.\n{last}"]
+
+
 def test_an_unclosed_mark_hides_nothing_behind_it() -> None:
     text = '"We began small, Lund said.\n\nHolm disagreed. "Not at all," he said.\n\nThe "old" quay.'
     assert words(text) == ["Not at all,", "old"]
@@ -150,10 +161,25 @@ def test_a_dash_opens_no_speech_in_other_languages(text: str) -> None:
         ('She read "Songs My Aunt Sang," her first novel.', "title"),
         ('The so-called "quiet zone" is loud.', "scare"),
         ('He dislikes the word "growth" in titles.', "scare"),
+        ('The hall was hung with posters: "Keep the ferry, keep the town" (1987).', "title"),
+        ('"No toll on our bridge!" (council election poster 2003)', "title"),
+        ('"No toll on our bridge," she wrote (in 2003).', "speech"),
+        ('They marched under the slogan "the quay is ours" on Monday.', "title"),
+        ('The town opened its "clean water for all" programme in May.', "title"),
+        ('The board dropped the "second crossing by the old mill" in 2010.', "scare"),
+        ('The mayor said the "second crossing by the old mill" was dear.', "speech"),
+        ('Lund fired back that the "second crossing by the old mill" was dear.', "speech"),
+        ('Above the door stands "Navigare necesse est", Latin for "one has to sail the sea".', "scare"),
+        ('A "wadloper", literally "somebody who walks the mud", guided them.', "scare"),
+        ('"Ahoy, brother! Come over here!" shouted the pilot.', "speech"),
+        ('It was her "You are no Captain Lund" moment.', "speech"),
+        ('Jan Holm, author of "Tides and Toll," lives there.', "title"),
+        ("彼女は『海の家』を書いた。", "title"),
+        ("彼女は「寒かった」と話した。", "speech"),
     ],
 )
 def test_roles_tell_speech_from_fragments_titles_and_scare_quotes(text: str, role: str) -> None:
-    assert only(text).role == role
+    assert find_quotations(text)[-1].role == role
 
 
 @given(ARTICLES)

@@ -38,6 +38,8 @@ def speakers(text: str) -> list[str | None]:
         'In Brill, Ana Ruiz took the stage and added, "The bridge opens."',
         'The plan "is the best we ever had" for Brill, said Ana Ruiz.',
         'Ana Ruiz: "The bridge opens."',
+        'Jan Holm left.\n\n"The bridge opens.\nFormer NAACP president Ana Ruiz."',
+        'Jan Holm left.\n\n"The bridge opens.\nAna Ruiz, Center for Bridges."',
         'Ana Ruiz shook her head. "The bridge opens."',
         'BRILL, Quay County — Ana Ruiz said: "The bridge opens."',
         'Ana Ruiz shot back that the bridge "is the best we have."',
