@@ -90,7 +90,8 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
         cors_config=_cors(settings.cors_origins),
         logging_config=None,  # whoever runs the application says where logs go
         openapi_config=openapi_config(keys=assembly.keys is not None),
-        request_max_body_size=settings.max_article_bytes * _ESCAPED + _OTHER_FIELDS_BYTES,
+        request_max_body_size=max(settings.max_article_bytes, settings.max_page_bytes) * _ESCAPED
+        + _OTHER_FIELDS_BYTES,
         state=State({"assembly": assembly, "recent": RecentRequests(), "watch": _watch(assembly)}),
     )
 

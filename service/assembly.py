@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
+from service.addresses import AddressBook, AddressPolicy, parse_networks
 from service.cache import CacheStore, open_flights, open_store
 from service.catalogue import Catalogue, cost_usd
+from service.connections import USER_AGENT
 from service.errors import KeyFileError, SettingError, StoreError
+from service.extraction import Extractor
+from service.fetching import Fetcher, FetchLimits
+from service.intake import Intake
 from service.keys import KeyRing
 from service.llm import LLM, ChatReply, ChatRequest
 from service.local_llm import MODEL as LOCAL_MODEL
@@ -92,6 +97,14 @@ class Assembly:
         )
         for part in ("cache", "model", *(f"model_{name}" for name in self._breakers if name != _FIRST)):
             self.telemetry.metrics.watch_problem(part, partial(self._has_problem, part))
+        self.addresses = AddressBook(_address_policy(settings))
+        self.intake = Intake(
+            fetcher=_fetcher(settings, self.addresses) if settings.fetch == "on" else None,
+            extractor=Extractor(settings.extract_processes, timeout_s=settings.extract_timeout_s),
+            store=self._store,
+            max_article_bytes=settings.max_article_bytes,
+            max_html_characters=settings.max_page_bytes,
+        )
         self._stack = AsyncExitStack()
 
     def _metrics(self) -> Metrics:
@@ -188,6 +201,7 @@ class Assembly:
                 stack.push_async_callback(self._local.stop)
                 await self._local.start()
             stack.push_async_callback(self.summarizer.aclose)
+            stack.push_async_callback(self.intake.aclose)
             for encoding in {self._catalogue.find(model).encoding for model in self._models}:
                 await asyncio.to_thread(get_encoding, encoding)
             self._stack = stack.pop_all()
@@ -235,6 +249,29 @@ def _key_ring(settings: Settings) -> KeyRing | None:
         raise SettingError(
             variable_of("keys_file"), f"{exc}; `standfirst keys create NAME` makes a file with a key"
         ) from exc
+
+
+def _address_policy(settings: Settings) -> AddressPolicy:
+    try:
+        networks = parse_networks(settings.web_private_networks)
+    except ValueError as exc:
+        raise SettingError(variable_of("web_private_networks"), str(exc)) from exc
+    return AddressPolicy(
+        ports=settings.web_ports,
+        allow_hosts=settings.web_allow_hosts,
+        deny_hosts=settings.web_deny_hosts,
+        private_networks=networks,
+    )
+
+
+def _fetcher(settings: Settings, addresses: AddressBook) -> Fetcher:
+    limits = FetchLimits(
+        timeout_s=settings.fetch_timeout_s,
+        max_bytes=settings.max_page_bytes,
+        concurrency=settings.fetch_concurrency,
+        max_waiting=settings.fetch_max_waiting,
+    )
+    return Fetcher(addresses, limits, user_agent=settings.fetch_user_agent or USER_AGENT)
 
 
 def _open_store(settings: Settings) -> CacheStore:

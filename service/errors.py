@@ -7,7 +7,24 @@
     │   ├── ArticleTooLargeError    over a limit that the error names
     │   ├── UnknownPromptError      no such prompt, version or label
     │   ├── UnknownModelError       not a model of this installation
-    │   └── NotCachedError          `only-if-cached`, and there is no cached result
+    │   ├── NotCachedError          `only-if-cached`, and there is no cached result
+    │   └── PageError               a web page or document that gives no article
+    │       ├── InvalidURLError         nothing that can be fetched: no http or https URL, credentials in it
+    │       ├── BlockedAddressError     an address, port or host that may not be asked
+    │       ├── FetchingOffError        this installation fetches nothing
+    │       ├── PageNotFoundError       no such host, or no such page
+    │       ├── PageRefusedError        the server wants a login, or does not serve us
+    │       ├── PageFailedError         the server failed, or does not speak HTTP
+    │       ├── PageUnreachableError    no connection
+    │       ├── PageCertificateError    the server cannot prove that it is the one that was asked
+    │       ├── PageTimeoutError        not whole in time, or too long to read
+    │       ├── PageTooLargeError       over a limit, unpacked
+    │       ├── PageTypeError           neither HTML, plain text nor PDF
+    │       ├── PageRedirectError       sent on too often, or to nowhere
+    │       ├── IntakeBusyError         too many pages wait already; `retry_after_s` is an estimate
+    │       ├── NoArticleError          nothing in it that could be an article
+    │       ├── PaywallError            only the beginning is to be had without paying
+    │       └── ConsentWallError        a question about cookies stands in place of the article
     ├── PromptError                 a prompt template is broken; a mistake of ours
     │   └── PromptChangedError      a published version differs from the lock file
     ├── StoreError                  a cache cannot be opened
@@ -34,6 +51,10 @@ HTTP statuses are the business of `service.api`.
 """
 
 from __future__ import annotations
+
+from typing import Final
+
+SEND_THE_TEXT: Final = "send the article's text as `text`"
 
 
 class StandfirstError(Exception):
@@ -80,6 +101,81 @@ class UnknownModelError(RequestError):
 
 class NotCachedError(RequestError):
     """The caller asked for a cached result only, and there is none."""
+
+
+class PageError(RequestError):
+    """A web page or document gives no article; `field` tells how it came, `url` or `html`."""
+
+    def __init__(self, message: str, *, field: str | None = "url", remedy: str | None = None) -> None:
+        super().__init__(message, field=field, remedy=remedy or SEND_THE_TEXT)
+
+
+class InvalidURLError(PageError):
+    """Nothing that can be fetched: no http or https URL, or one with credentials in it."""
+
+
+class BlockedAddressError(PageError):
+    """An address, port or host that may not be asked: not on the public internet, or barred by a setting."""
+
+
+class FetchingOffError(PageError):
+    """This installation fetches no pages."""
+
+
+class PageNotFoundError(PageError):
+    """There is no such host, or the server has no such page."""
+
+
+class PageRefusedError(PageError):
+    """The server wants a login, or does not serve this client."""
+
+
+class PageFailedError(PageError):
+    """The page's server failed, or broke the rules of HTTP."""
+
+
+class PageUnreachableError(PageError):
+    """No connection to the page's server could be made, or it broke."""
+
+
+class PageCertificateError(PageError):
+    """The page's server cannot prove that it is the one that was asked."""
+
+
+class PageTimeoutError(PageError):
+    """The page did not come in time, or takes too long to read."""
+
+
+class PageTooLargeError(PageError):
+    """The page or document is over a limit, as it is when unpacked."""
+
+
+class PageTypeError(PageError):
+    """The document is neither HTML, nor plain text, nor PDF."""
+
+
+class PageRedirectError(PageError):
+    """The page's server sends on too often, or to nowhere."""
+
+
+class IntakeBusyError(PageError):
+    """As many pages are read or waiting as this service allows; nothing was done."""
+
+    def __init__(self, *, field: str, retry_after_s: float) -> None:
+        super().__init__("too many pages wait to be read", field=field, remedy="send it again later")
+        self.retry_after_s = retry_after_s
+
+
+class NoArticleError(PageError):
+    """Nothing in the page or document could be an article."""
+
+
+class PaywallError(PageError):
+    """Only the beginning of the article is to be had without paying."""
+
+
+class ConsentWallError(PageError):
+    """A question about cookies or privacy stands in place of the article."""
 
 
 class PromptError(StandfirstError):

@@ -28,6 +28,7 @@ NotChecked: TypeAlias = Literal["wording", "names", "facts"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
 MetadataValue: TypeAlias = str | int | float | bool | None
 
+ONE_FORM = "an article comes as one of `text`, `html` and `url`"
 LANGUAGE_PATTERN = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 
@@ -148,6 +149,21 @@ class PromptReference(Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class Source(Struct, frozen=True, kw_only=True):
+    """The article in a web page or document, as it was extracted."""
+
+    text: Annotated[str, Meta(description="The article; all offsets refer to it")]
+    title: str | None = None
+    author: str | None = None
+    published: Annotated[str | None, Meta(description="Date of publication, `YYYY-MM-DD`")] = None
+    language: Annotated[str | None, Meta(description="BCP 47 tag that the page says of itself")] = None
+    site: Annotated[str | None, Meta(description="Name of the publication")] = None
+    url: Annotated[str | None, Meta(description="Where it came from, after redirects")] = None
+    canonical_url: Annotated[str | None, Meta(description="What the page calls its own address")] = None
+    media_type: Annotated[str, Meta(description="What it was extracted from")] = "text/html"
+    fetched_at: Annotated[datetime | None, Meta(description="When its server last confirmed it")] = None
+
+
 class ArticleInfo(Struct, frozen=True, kw_only=True):
     """What is known of the article after reading it."""
 
@@ -186,11 +202,26 @@ class Summary(Struct, frozen=True, kw_only=True):
     article: ArticleInfo
     usage: Usage
     created_at: datetime
+    source: Annotated[
+        Source | UnsetType, Meta(description="For `html` and `url`: the article that was extracted")
+    ] = UNSET
     article_id: str | UnsetType = UNSET
     metadata: dict[str, MetadataValue] | UnsetType = UNSET
 
 
 _Text = Annotated[str, Meta(min_length=1, description="The article, exactly as offsets will refer to it")]
+_Html = Annotated[
+    str, Meta(min_length=1, description="A web page; offsets refer to the article in it, see `source`")
+]
+_Url = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2000,
+        description="Where to fetch a page, plain text or PDF; see `source` for the article in it",
+        examples=["https://news.example/bridge"],
+    ),
+]
 _Title = Annotated[str, Meta(max_length=1000, description="The article's headline; the model sees it")]
 _Language = Annotated[
     str,
@@ -228,10 +259,22 @@ _Metadata = Annotated[
 ]
 
 
-class SummaryRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+class ArticleInput(Struct, kw_only=True, forbid_unknown_fields=True):
+    """An article in exactly one of three forms; anything else is a ValueError."""
+
+    text: _Text | None = None
+    html: _Html | None = None
+    url: _Url | None = None
+
+    def __post_init__(self) -> None:
+        """Check that there is one of them."""
+        if (self.text is not None) + (self.html is not None) + (self.url is not None) != 1:
+            raise ValueError(ONE_FORM)
+
+
+class SummaryRequest(ArticleInput, kw_only=True, forbid_unknown_fields=True):
     """An article and how to summarize it."""
 
-    text: _Text
     title: _Title | None = None
     style: Annotated[
         Style,
@@ -254,10 +297,9 @@ class SummaryRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     metadata: _Metadata | None = None
 
 
-class QuotesRequest(Struct, kw_only=True, forbid_unknown_fields=True):
+class QuotesRequest(ArticleInput, kw_only=True, forbid_unknown_fields=True):
     """An article whose quotations are wanted."""
 
-    text: _Text
     article_id: _ArticleId | None = None
     metadata: _Metadata | None = None
 
@@ -284,6 +326,9 @@ class FoundQuotes(Struct, frozen=True, kw_only=True):
     quotes: list[FoundQuote]
     language: str
     article_digest: Annotated[str, Meta(description="`sha256:` and the hex digest of the text in UTF-8")]
+    source: Annotated[
+        Source | UnsetType, Meta(description="For `html` and `url`: the article that was extracted")
+    ] = UNSET
     article_id: str | UnsetType = UNSET
     metadata: dict[str, MetadataValue] | UnsetType = UNSET
 

@@ -16,7 +16,6 @@ from service.errors import SettingError
 from service.models import Policy
 
 PREFIX = "STANDFIRST_"
-_LISTS = {f"{PREFIX}MODELS", f"{PREFIX}CORS_ORIGINS"}
 UNPREFIXED = {
     "openai_api_key": "OPENAI_API_KEY",
     "openai_base_url": "OPENAI_BASE_URL",
@@ -111,6 +110,32 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = None
     cache_ttl_s: Annotated[Seconds, Meta(description="Seconds that a result is kept")] = 30 * 86400.0
 
+    fetch: Annotated[
+        Literal["on", "off"], Meta(description="Whether pages are fetched for requests with a `url`")
+    ] = "on"
+    fetch_timeout_s: Annotated[Seconds, Meta(description="Seconds that a page may take in all")] = 20.0
+    fetch_concurrency: Annotated[Positive, Meta(description="Most pages fetched at once")] = 16
+    fetch_max_waiting: Annotated[int, Meta(ge=0, description="Most pages that wait beyond these")] = 100
+    fetch_user_agent: Annotated[
+        str | None, Meta(pattern=r"^[ -~]{1,200}$", description="User agent that page servers see")
+    ] = None
+    web_ports: Annotated[
+        tuple[int, ...],
+        Meta(description="Ports that pages and webhooks may be on, separated by commas"),
+    ] = (80, 443)
+    web_allow_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="The only hosts for pages and webhooks; `.example.org` includes all below it"),
+    ] = ()
+    web_deny_hosts: Annotated[tuple[str, ...], Meta(description="Hosts never asked; written alike")] = ()
+    web_private_networks: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks such as 10.0.0.0/8 that may be asked although they are not public"),
+    ] = ()
+    max_page_bytes: Annotated[Positive, Meta(description="Largest page or document, unpacked")] = 5_000_000
+    extract_timeout_s: Annotated[Seconds, Meta(description="Seconds that reading a page may take")] = 10.0
+    extract_processes: Annotated[Positive, Meta(description="Most pages read at once")] = 2
+
     policy: Annotated[
         Policy, Meta(description="What becomes of unsupported facts where a request does not say")
     ] = "flag"
@@ -191,7 +216,7 @@ def variable_of(field: str) -> str:
 
 def _convert(name: str, value: str, kind: object) -> object:
     raw: object = value
-    if name in _LISTS:
+    if get_origin(_bare(kind)) is tuple and name != f"{PREFIX}FALLBACKS":
         raw = [part.strip() for part in value.split(",") if part.strip()]
     if _bare(kind) is bool:
         raw = {"yes": True, "no": False}.get(value.lower(), value)

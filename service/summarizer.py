@@ -18,7 +18,7 @@ from service.errors import NotCachedError, UnknownModelError, UnknownPromptError
 from service.hooks import NO_HOOKS, Answered, CacheState, Hooks, Made, Stage
 from service.llm import LLM, Priority
 from service.mapreduce import INPUTS, Prompts
-from service.models import Policy, Style
+from service.models import Policy, Source, Style
 from service.pipeline import Job, Pipeline
 from service.prompts import PromptLibrary
 from service.reading import digest_of
@@ -35,10 +35,11 @@ _LONG_ARTICLE = 100_000  # characters from which hashing would hold the event lo
 
 
 class Article(Struct, frozen=True, kw_only=True):
-    """An article as submitted."""
+    """An article as submitted; `source` is the page or document that `text` was extracted from, if any."""
 
     text: str
     title: str = ""
+    source: Source | None = None
 
 
 class Options(Struct, frozen=True, kw_only=True):

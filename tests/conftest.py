@@ -88,7 +88,9 @@ def service(serve: Callable[..., httpx.Client]) -> httpx.Client:
 @pytest.fixture(scope="session")
 def extractive() -> Iterator[httpx.Client]:
     """A client of a service that asks no model and keeps nothing on disk."""
-    with running(Settings(model="extractive", cache_url="memory://", max_article_bytes=200_000)) as client:
+    with running(
+        Settings(model="extractive", cache_url="memory://", max_article_bytes=200_000, max_page_bytes=200_000)
+    ) as client:
         yield client
 
 

@@ -1,9 +1,8 @@
-"""Request bodies: an article as JSON, or as plain text with its options in the query."""
+"""Request bodies: an article as JSON, or as plain text or a web page with its options in the query."""
 
 from __future__ import annotations
 
 import asyncio
-import codecs
 import math
 import re
 from typing import Any, TypeVar
@@ -15,9 +14,10 @@ from litestar.types import Empty
 from msgspec import Struct
 
 from service.api.departures import caller_gone
-from service.articles import check_text, check_title
 from service.errors import RequestError
-from service.models import QuotesRequest, SummaryRequest
+from service.extraction import codec_of, decode_page
+from service.fetching import HTML_TYPES
+from service.models import ONE_FORM, QuotesRequest, SummaryRequest
 
 T = TypeVar("T", bound=SummaryRequest | QuotesRequest)
 
@@ -34,13 +34,9 @@ _REMEDIES = {
     "max_quotes": "give a whole number from 0 to 20",
     "language": "give a BCP 47 tag such as en or pt-BR",
     "text": "send the article's text as a string that is not empty",
+    "html": "send the page as a string that is not empty",
+    "url": "send an http or https URL of at most 2000 characters",
     "metadata": "send an object of at most 50 strings, numbers and booleans",
-}
-# By Python's names. It has other codecs that are no charsets of the web: they read escapes or host names.
-_CHARSETS = {
-    *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "iso8859-1", "iso8859-2", "iso8859-15", "koi8-r"),
-    *(f"cp{number}" for number in range(1250, 1259)),
-    *("shift_jis", "cp932", "euc_jp", "iso2022_jp", "gb18030", "gbk", "gb2312", "big5", "euc_kr"),
 }
 _LONG_BODY = 50_000  # bytes from which reading a body would hold the event loop for milliseconds
 
@@ -131,19 +127,19 @@ class ArticleRequest(Request[Any, Any, Any]):
                     field=next(iter(self.query_params)),
                     remedy="move it into the body",
                 )
-            decoded = _decode_json(body, kind)
-        elif media_type == "text/plain":
-            decoded = _decode_text(body, parameters.get("charset", "utf-8"), self._options(), kind)
-        else:
-            raise UnsupportedMediaTypeError(
-                "a body of this media type cannot be read",
-                field="Content-Type",
-                remedy="send application/json, or text/plain with options in the query",
-            )
-        check_text(decoded.text, self.app.state.assembly.settings.max_article_bytes)
-        if isinstance(decoded, SummaryRequest):
-            check_title(decoded.title or "")
-        return decoded
+            return _decode_json(body, kind)
+        options = self._options()
+        if media_type == "text/plain":
+            text = _decode_text(body, parameters.get("charset", "utf-8"))
+            return _with_options("text", text, options, kind)
+        if media_type in HTML_TYPES:
+            page = decode_page(body, parameters.get("charset"))
+            return _with_options("html", page, options, kind)
+        raise UnsupportedMediaTypeError(
+            "a body of this media type cannot be read",
+            field="Content-Type",
+            remedy="send application/json, or text/plain or text/html with options in the query",
+        )
 
     def _options(self) -> dict[str, str]:
         options: dict[str, str] = {}
@@ -172,17 +168,9 @@ def _decode_json(body: bytes, kind: type[T]) -> T:
         ) from exc
 
 
-def _decode_text(body: bytes, charset: str, options: dict[str, str], kind: type[T]) -> T:
-    if "metadata" in options:
-        raise RequestError(
-            "metadata cannot stand in a query", field="metadata", remedy="send JSON for metadata"
-        )
-    if not body:
-        raise MalformedBodyError("the body is empty", remedy="send the article's text")
-    if "text" in options:
-        raise RequestError("the text is the body", field="text", remedy="leave it out of the query")
+def _decode_text(body: bytes, charset: str) -> str:
     try:
-        text = body.decode(_codec(charset))
+        return body.decode(codec_of(charset))
     except LookupError as exc:
         raise UnsupportedMediaTypeError(
             "this charset cannot be read", field="Content-Type", remedy="send UTF-8"
@@ -192,18 +180,22 @@ def _decode_text(body: bytes, charset: str, options: dict[str, str], kind: type[
         raise MalformedBodyError(
             f"the body is not in its charset{at}", field="text", remedy="send UTF-8, or name the charset"
         ) from exc
+
+
+def _with_options(form: str, article: str, options: dict[str, str], kind: type[T]) -> T:
+    """A request whose body is the article in that form, and whose options stood in the query."""
+    if "metadata" in options:
+        raise RequestError(
+            "metadata cannot stand in a query", field="metadata", remedy="send JSON for metadata"
+        )
+    if not article:
+        raise MalformedBodyError("the body is empty", remedy="send the article in it")
+    if given := {"text", "html", "url"} & options.keys():
+        raise RequestError("the article is the body", field=given.pop(), remedy="leave it out of the query")
     try:
-        return msgspec.convert({"text": text or " ", **options}, type=kind, strict=False)
+        return msgspec.convert({form: article, **options}, type=kind, strict=False)
     except msgspec.ValidationError as exc:
         raise _explain(exc, kind) from exc
-
-
-def _codec(charset: str) -> str:
-    """Python's name of `charset`, of that which skips a byte-order mark for UTF-8; raises LookupError."""
-    name = codecs.lookup(charset).name
-    if name not in _CHARSETS:
-        raise LookupError
-    return "utf-8-sig" if name == "utf-8" else name
 
 
 def _explain(error: msgspec.ValidationError, kind: type[Struct]) -> RequestError:
@@ -212,6 +204,8 @@ def _explain(error: msgspec.ValidationError, kind: type[Struct]) -> RequestError
     if unknown := _UNKNOWN_FIELD.search(message):
         names = ", ".join(kind.__struct_fields__)
         return RequestError("there is no such field", field=unknown["field"], remedy=f"fields: {names}")
+    if message.startswith(ONE_FORM):
+        return RequestError(ONE_FORM, field="text", remedy="send one of them")
     place = _PLACE.search(message) or _MISSING_FIELD.search(message)
     field = place["field"] if place else None
     if message.startswith("Invalid enum value"):  # what follows is the value that was sent

@@ -39,14 +39,14 @@ class Problem(Struct, kw_only=True):
 
 @dataclass
 class ArticleOperation(Operation):
-    """An operation that takes an article as JSON or as plain text."""
+    """An operation that takes an article as JSON, as plain text or as a web page."""
 
     def __post_init__(self) -> None:
         """Add the plain text to the JSON that the handler's type tells."""
         content = getattr(self.request_body, "content", None)
         if content is not None:
             text = Schema(type=OpenAPIType.STRING, min_length=1, description="Options stand in the query.")
-            content["text/plain"] = OpenAPIMediaType(schema=text)
+            content["text/plain"] = content["text/html"] = OpenAPIMediaType(schema=text)
 
 
 @dataclass

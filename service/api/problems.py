@@ -15,7 +15,12 @@ from service.api.access import AccessError, KeyRequiredError, OriginRefusedError
 from service.api.bodies import MalformedBodyError, SlowBodyError, UnsupportedMediaTypeError
 from service.errors import (
     ArticleTooLargeError,
+    BlockedAddressError,
+    ConsentWallError,
+    FetchingOffError,
+    IntakeBusyError,
     InvalidArticleError,
+    InvalidURLError,
     LLMBusyError,
     LLMConnectionError,
     LLMError,
@@ -23,6 +28,17 @@ from service.errors import (
     LLMTimeoutError,
     LLMUnavailableError,
     NotCachedError,
+    PageCertificateError,
+    PageError,
+    PageFailedError,
+    PageNotFoundError,
+    PageRedirectError,
+    PageRefusedError,
+    PageTimeoutError,
+    PageTooLargeError,
+    PageTypeError,
+    PageUnreachableError,
+    PaywallError,
     RequestError,
     StandfirstError,
     UnknownModelError,
@@ -55,6 +71,22 @@ _KINDS: dict[type[StandfirstError], _Kind] = {
     KeyRequiredError: _Kind(401, "key-required", "A key is needed"),
     ScopeMissingError: _Kind(403, "scope-missing", "The key may not do this"),
     OriginRefusedError: _Kind(403, "origin-refused", "Pages of this origin may not call"),
+    InvalidURLError: _Kind(422, "invalid-url", "The URL cannot be fetched"),
+    BlockedAddressError: _Kind(422, "blocked-address", "This address may not be asked"),
+    FetchingOffError: _Kind(422, "fetching-off", "Pages are not fetched here"),
+    PageNotFoundError: _Kind(422, "page-not-found", "There is no such page"),
+    PageRefusedError: _Kind(422, "page-refused", "The page's server does not serve it"),
+    PageFailedError: _Kind(502, "page-failed", "The page's server failed"),
+    PageUnreachableError: _Kind(502, "page-unreachable", "The page's server cannot be reached"),
+    PageCertificateError: _Kind(502, "page-certificate", "The page's server cannot be trusted"),
+    PageTimeoutError: _Kind(504, "page-timeout", "The page took too long"),
+    PageTooLargeError: _Kind(413, "page-too-large", "The page is too large"),
+    PageTypeError: _Kind(422, "page-type", "The document cannot be read"),
+    PageRedirectError: _Kind(502, "page-redirect", "The page's server sends elsewhere"),
+    IntakeBusyError: _Kind(503, "intake-busy", "Too many pages wait to be read"),
+    PaywallError: _Kind(422, "paywall", "The article is behind a paywall"),
+    ConsentWallError: _Kind(422, "consent-wall", "A consent question hides the article"),
+    PageError: _Kind(422, "no-article", "There is no article in the page"),
     RequestError: _Kind(422, "invalid-request", "The request cannot be used"),
     LLMRateLimitedError: _Kind(503, "model-throttled", "The model's provider is throttling"),
     LLMTimeoutError: _Kind(504, "model-timeout", "The model did not answer in time"),
@@ -102,7 +134,7 @@ def handle_standfirst_error(
         members["remedy"] = error.remedy
     if isinstance(error, ArticleTooLargeError):
         members |= {"limit": error.limit, "unit": error.unit}
-    if isinstance(error, LLMError):
+    if isinstance(error, (LLMError, IntakeBusyError)):
         members["retry_after_s"] = error.retry_after_s
     response = problem(kind.status, kind.name, kind.title, members)
     if isinstance(error, KeyRequiredError | ScopeMissingError):

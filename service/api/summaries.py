@@ -22,7 +22,7 @@ from service.api.departures import unless_gone
 from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, SummaryOperation, problems
 from service.api.recent import RecentRequests
 from service.assembly import Assembly
-from service.models import Summary, SummaryRequest
+from service.models import Source, Summary, SummaryRequest
 from service.run import CachePolicy
 from service.summarizer import Article, Options, Outcome, Summarizer
 
@@ -55,8 +55,9 @@ def _documented(data: Annotated[SummaryRequest, Body(examples=ARTICLE_EXAMPLES)]
 async def create_summary(request: ArticleRequest) -> ASGIApp:
     """Summary and key quotes of an article.
 
-    The same request has the same `id` and costs nothing the second time. With `Content-Type: text/plain` the
-    body is the article, and the options stand in the query: `?style=bullets&max_quotes=3`.
+    The same request has the same `id` and costs nothing the second time. With `Content-Type: text/plain` or
+    `text/html` the body is the article or the page, and the options stand in the query:
+    `?style=bullets&max_quotes=3`. For `html` and `url`, `source` has the article that was found in the page.
     """
     # Everything is taken from the request itself: Litestar's parameters and dependencies would cost a hit
     # more than all else.
@@ -74,17 +75,20 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
                 return _hit(summary_id, found)
             recent.forget(digest)
     data = await request.read(SummaryRequest)
-    job = await summarizer.plan(_article(data), _options(data))
+    article = await _article(request, data, policy)
+    job = await summarizer.plan(article, _options(data))
     if outcome := await summarizer.look(job, policy):
-        if digest is not None and data.article_id is None and data.metadata is None:
+        if digest is not None and not _has_own_data(data, article.source):
             recent.remember(digest, job.id)
     else:
         outcome = await unless_gone(request, summarizer.make(job, policy))
-    return _answer(outcome, policy, data)
+    return _answer(outcome, policy, data, article.source)
 
 
-def _article(data: SummaryRequest) -> Article:
-    return Article(text=data.text, title=data.title or "")
+async def _article(request: ArticleRequest, data: SummaryRequest, policy: CachePolicy) -> Article:
+    reading = request.app.state.assembly.intake.read(data, policy)
+    article: Article = await (reading if data.text is not None else unless_gone(request, reading))
+    return article
 
 
 def _options(data: SummaryRequest) -> Options:
@@ -108,13 +112,13 @@ def _hit(summary_id: str, body: bytes) -> JSONBytes:
     )
 
 
-def _answer(outcome: Outcome, policy: CachePolicy, data: SummaryRequest) -> JSONBytes:
-    body = _with_own_data(outcome.body, data)
+def _answer(outcome: Outcome, policy: CachePolicy, data: SummaryRequest, source: Source | None) -> JSONBytes:
+    body = _with_own_data(outcome.body, data, source)
     headers = [
         (b"cache-status", cache_status(outcome, policy).encode()),
         (b"cache-control", b"private, no-cache" if policy.writes else b"no-store"),
     ]
-    if body == outcome.body:  # else it has the caller's own data, which `GET` does not answer with
+    if body == outcome.body:  # else it has what is the caller's own, which `GET` does not answer with
         headers.append((b"etag", entity_tag(body).encode()))
         if outcome.kept:
             headers.append((b"content-location", b"/v1/summaries/" + outcome.id.encode()))
@@ -162,11 +166,17 @@ def _json(body: bytes, headers: dict[str, str]) -> Response[Summary]:
     return Response(body, media_type=MediaType.JSON, headers=headers)  # type: ignore[arg-type]
 
 
-def _with_own_data(body: bytes, data: SummaryRequest) -> bytes:
-    """The summary with the caller's own id and data, which are never kept with it."""
-    if data.article_id is None and data.metadata is None:
+def _has_own_data(data: SummaryRequest, source: Source | None) -> bool:
+    return data.article_id is not None or data.metadata is not None or source is not None
+
+
+def _with_own_data(body: bytes, data: SummaryRequest, source: Source | None) -> bytes:
+    """The summary with where this caller has the article from, their id and data: never kept with it."""
+    if not _has_own_data(data, source):
         return body
     summary = msgspec.json.decode(body)
+    if source is not None:
+        summary["source"] = source
     if data.article_id is not None:
         summary["article_id"] = data.article_id
     if data.metadata is not None:
