@@ -17,6 +17,7 @@ from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive
 from service.api import health, metrics, prompts, quotes, summaries
 from service.api.access import Gate, caller_of
 from service.api.departures import answer_when_stopped
+from service.api.events import Lingering
 from service.api.hardening import hardened
 from service.api.openapi import openapi_config
 from service.api.problems import handle_http_exception, handle_standfirst_error, handle_unexpected
@@ -59,10 +60,11 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
     settings = Settings.from_env(os.environ) if settings is None else settings
     _refuse_to_be_open(settings)
     assembly = Assembly(settings, llm)
+    lingering = Lingering(settings.stream_linger_s)
 
     @asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:
-        async with assembly:
+        async with assembly, lingering:
             yield
 
     return Application(
@@ -92,7 +94,14 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
         openapi_config=openapi_config(keys=assembly.keys is not None),
         request_max_body_size=max(settings.max_article_bytes, settings.max_page_bytes) * _ESCAPED
         + _OTHER_FIELDS_BYTES,
-        state=State({"assembly": assembly, "recent": RecentRequests(), "watch": _watch(assembly)}),
+        state=State(
+            {
+                "assembly": assembly,
+                "recent": RecentRequests(),
+                "lingering": lingering,
+                "watch": _watch(assembly),
+            }
+        ),
     )
 
 

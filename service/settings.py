@@ -80,6 +80,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         Meta(description="Origins whose pages may call, separated by commas, such as https://cms.example"),
     ] = ()
 
+    stream_heartbeat_s: Annotated[
+        Seconds, Meta(description="Seconds of silence in a stream of events after which a comment is sent")
+    ] = 15.0
+    stream_linger_s: Annotated[
+        float,
+        Meta(ge=0, description="Seconds that work outlives its stream, for a caller who reconnects"),
+    ] = 5.0
+
     openai_api_key: Annotated[Secret | None, Meta(description="Key for the OpenAI-compatible server")] = None
     openai_base_url: Annotated[
         HttpURL | None, Meta(description="OpenAI-compatible server; unset means OpenAI's own if a key is set")

@@ -57,11 +57,16 @@ class SummaryOperation(ArticleOperation):
         """Add the header fields, which the handler reads by itself."""
         super().__post_init__()
         self.parameters = [
-            Parameter("Cache-Control", "header", Schema(type=OpenAPIType.STRING), description=_CACHE_CONTROL)
+            Parameter("Cache-Control", "header", Schema(type=OpenAPIType.STRING), description=_CACHE_CONTROL),
+            Parameter("Accept", "header", Schema(type=OpenAPIType.STRING), description=_ACCEPT),
         ]
+        content = getattr((self.responses or {}).get("200"), "content", None)
+        if content is not None:
+            content["text/event-stream"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
 
 
 _CACHE_CONTROL = "`no-cache`: do it again. `no-store`: keep nothing. `only-if-cached`: do not make it"
+_ACCEPT = "`text/event-stream`: server-sent events while it is made; see docs/api.md"
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

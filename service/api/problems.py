@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from service.api.access import AccessError, KeyRequiredError, OriginRefusedError, ScopeMissingError
 from service.api.bodies import MalformedBodyError, SlowBodyError, UnsupportedMediaTypeError
+from service.api.departures import stopping
 from service.errors import (
     ArticleTooLargeError,
     BlockedAddressError,
@@ -177,13 +180,24 @@ def _handle_validation(
     return problem(422, "invalid-request", "The request cannot be used", {"detail": message, "field": field})
 
 
-def handle_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
+def handle_unexpected(request: Request[Any, Any, Any], error: BaseException) -> Response[dict[str, object]]:
     """A mistake of ours."""
     _log_place(request, error)
     return problem(500, "internal", "The service failed", {"detail": "This is a fault of the service."})
 
 
-def _log_place(request: Request[Any, Any, Any], error: Exception) -> None:
+def to_problem(request: Request[Any, Any, Any], error: BaseException) -> bytes:
+    """The problem details of any error, as JSON, for where it cannot be a response any more."""
+    if isinstance(error, StandfirstError):
+        response = handle_standfirst_error(request, error)
+    elif isinstance(error, asyncio.CancelledError):
+        response = handle_http_exception(request, stopping())
+    else:
+        response = handle_unexpected(request, error)
+    return msgspec.json.encode(response.content)
+
+
+def _log_place(request: Request[Any, Any, Any], error: BaseException) -> None:
     """Log an error by its class and place, never by its text, which may quote the article."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
