@@ -76,7 +76,7 @@ class MapReduce:
         room = _room(run, self._prompts, reading.language)
         if await _count(whole.text, run) <= room:
             run.report(Progress("article", 0, 1))
-            return await self._ask(self._prompts.article, whole, order, run, style=order.style, is_last=True)
+            return await self._ask(self._prompts.article, whole, order, run, style=order.style)
         chunks = await self._chunks(reading, run, min(_LONGEST_CHUNK, room // 2))
         notes = await self._take_notes(reading, chunks, order, run)
         return await self._combine(notes, order, run, room)
@@ -145,7 +145,7 @@ class MapReduce:
             groups = _group(notes, sizes, room)
             notes = await _all([self._combine_group(group, order, run) for group in groups])
         run.report(Progress("combine", 0, 1))
-        draft = await self._ask(self._prompts.combine, marked, order, run, style=order.style, is_last=True)
+        draft = await self._ask(self._prompts.combine, marked, order, run, style=order.style)
         return Draft(draft.sentences, _keep_speakers(draft, notes), rejected + draft.rejected)
 
     async def _combine_group(self, notes: Sequence[Draft], order: Order, run: Run) -> Draft:
@@ -154,14 +154,7 @@ class MapReduce:
             return await self._ask(self._prompts.combine, marked, order, run, style="notes")
 
     async def _ask(
-        self,
-        prompt: Prompt,
-        marked: Marked,
-        order: Order,
-        run: Run,
-        *,
-        style: str = "notes",
-        is_last: bool = False,
+        self, prompt: Prompt, marked: Marked, order: Order, run: Run, *, style: str = "notes"
     ) -> Draft:
         """Put a prompt to the model, offering it every input; a template takes those that it declares."""
         title = one_line(order.title) if "title" in prompt.inputs else ""
@@ -177,7 +170,7 @@ class MapReduce:
             "language": _UNKNOWN if order.language == "und" else language_name(order.language),
             "max_quotes": order.max_quotes if marked.candidates else 0,
         }
-        return await self._drafter.ask(prompt, marked, run, offered, is_last=is_last)
+        return await self._drafter.ask(prompt, marked, run, offered)
 
 
 def mark_notes(notes: Sequence[Draft]) -> Marked:
