@@ -14,7 +14,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
-from service.api import batches, health, metrics, prompts, quotes, summaries
+from service.api import health, metrics, prompts, quotes, summaries
 from service.api.access import Gate, caller_of
 from service.api.departures import answer_when_stopped
 from service.api.hardening import hardened
@@ -63,7 +63,6 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
     @asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:
         async with assembly:
-            await assembly.batches.start()
             yield
 
     return Application(
@@ -73,13 +72,6 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             summaries.delete_summary,
             quotes.find_quotes,
             prompts.list_prompts,
-            batches.create_batch,
-            batches.list_batches,
-            batches.get_batch,
-            batches.get_results,
-            batches.retry_batch,
-            batches.change_batch,
-            batches.cancel_batch,
             health.healthz,
             health.readyz,
             metrics.get_metrics,

@@ -19,7 +19,6 @@ from service.app import create_app
 from service.articles import check_text, check_title
 from service.assembly import Assembly
 from service.commands.keys import keys
-from service.commands.worker import worker
 from service.errors import InvalidArticleError, RequestError, SettingError, StandfirstError
 from service.health import fault
 from service.models import LANGUAGE_PATTERN, Policy, Style, Summary
@@ -70,7 +69,6 @@ def cli() -> None:
 
 
 cli.add_command(keys)
-cli.add_command(worker)
 
 
 @cli.command()

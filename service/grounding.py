@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -60,9 +61,15 @@ class ArticleIndex:
         self._whole = " ".join(self._normal)
         self._starts = list(accumulate((len(s) + 1 for s in self._normal), initial=0))
         # The title confirms facts but is no passage: it has an index past the last sentence.
-        texts = [*self._normal, normalize(title)] if title else self._normal
-        self._words = SentenceIndex(texts)
-        self._facts = FactIndex(texts, self._words, language)
+        self._texts = [*self._normal, normalize(title)] if title else self._normal
+
+    @cached_property
+    def _words(self) -> SentenceIndex:
+        return SentenceIndex(self._texts)  # not needed where a summary repeats the article word for word
+
+    @cached_property
+    def _facts(self) -> FactIndex:
+        return FactIndex(self._texts, self._words, self.language)
 
     def check(self, sentence: str, *, language: str = "en", hints: Sequence[Passage] = ()) -> CheckedSentence:
         """Look up `sentence`; `hints` are passages that the model pointed to, preferred where they fit."""
@@ -155,7 +162,7 @@ class ArticleIndex:
 
 def normalize(text: str) -> str:
     """`text` with plain quotes, hyphens and single spaces."""
-    return " ".join(text.translate(TYPOGRAPHY).split())
+    return " ".join((text if text.isascii() else text.translate(TYPOGRAPHY)).split())
 
 
 def _support(located: list[tuple[Fact, Located]], findings: list[Finding], evidence: list[Span]) -> Support:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 
 import gcld3  # type: ignore[import-untyped]
 
@@ -77,20 +78,30 @@ def _names(table: str) -> dict[str, str]:
 
 def detect_language(text: str, *, default: str = "und") -> str:
     """The BCP 47 tag of the language of `text`, or `default` where that is not sure, as for a few words."""
-    sample = "".join(c if c.isprintable() else " " for c in text[:_SAMPLE_LENGTH])
-    if sum(map(str.isalpha, sample)) < _MIN_LETTERS:
+    sample = text[:_SAMPLE_LENGTH]
+    counts = Counter(sample)
+    for c in counts:
+        if not c.isprintable():
+            sample = sample.replace(c, " ")
+    letters = {c: n for c, n in counts.items() if c.isalpha()}
+    if sum(letters.values()) < _MIN_LETTERS:
         return default
     # The detector keeps its state while it reads, so every call has one of its own.
     result = gcld3.NNetLanguageIdentifier(0, _SAMPLE_BYTES).FindLanguage(sample)
     language = _CANONICAL.get(result.language, str(result.language))
-    return language if result.is_reliable and _is_script_of(language, sample) else default
+    return language if result.is_reliable and _is_script_of(language, letters) else default
 
 
-def _is_script_of(language: str, sample: str) -> bool:
-    """Whether `sample` has letters enough that `language` is written in; the detector does not look."""
-    letters = Counter(unicodedata.name(c, "").partition(" ")[0] for c in sample if c.isalpha())
+def _is_script_of(language: str, letters: Mapping[str, int]) -> bool:
+    """Whether enough of `letters` are such as `language` is written in; the detector does not look."""
     scripts = _scripts().get(language, ("LATIN",))
-    return sum(letters[script] for script in scripts) >= _FEWEST_OF_SCRIPT * letters.total()
+    of_script = sum(n for c, n in letters.items() if _script_of(c) in scripts)
+    return of_script >= _FEWEST_OF_SCRIPT * sum(letters.values())
+
+
+@functools.lru_cache(4096)
+def _script_of(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
 
 
 @functools.cache

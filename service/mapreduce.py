@@ -11,6 +11,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import tiktoken
 
@@ -22,16 +23,18 @@ from service.intrusions import one_line
 from service.languages import language_name, same_language
 from service.marking import Marked, mark
 from service.models import Style
+from service.offload import offload
 from service.passages import Passage
 from service.prompts import Prompt, fence
 from service.reading import Reading
 from service.run import Progress, Run
-from service.tokens import count_tokens, get_encoding
+from service.tokens import count_tokens, fits, get_encoding
 
 _LONGEST_QUOTE = 300  # characters of a quotation that the combining prompt shows
 _LONGEST_CHUNK = 6_000  # tokens; shorter chunks run side by side, and an edit repeats less
 _NOTES_PER_CHUNK = 3
 _SMALLEST_ROOM = 256
+_MOST_OF_A_MARK = 16  # tokens; four as a rule, and what it changes around it
 _UNKNOWN = "the language of the article"
 INPUTS = frozenset(("article", "notes", "text", "open", "close", "title", "style", "language", "max_quotes"))
 """What a prompt may ask for that makes a summary or notes."""
@@ -72,17 +75,25 @@ class MapReduce:
 
     async def draft(self, reading: Reading, order: Order, run: Run) -> Draft:
         """Draft the summary of an article; raises LLMError where the model gives nothing to work with."""
-        (whole,) = await asyncio.to_thread(_mark, reading, [Passage(0, len(reading.text))])
+        (whole,) = await offload(len(reading.text), _mark, reading, [Passage(0, len(reading.text))])
         room = _room(run, self._prompts, reading.language)
-        if await _count(whole.text, run) <= room:
+        if await self._fits_one_call(reading, whole, room, run):
             run.report(Progress("article", 0, 1))
             return await self._ask(self._prompts.article, whole, order, run, style=order.style)
         chunks = await self._chunks(reading, run, min(_LONGEST_CHUNK, room // 2))
         notes = await self._take_notes(reading, chunks, order, run)
         return await self._combine(notes, order, run, room)
 
+    async def _fits_one_call(self, reading: Reading, whole: Marked, room: int, run: Run) -> bool:
+        """Whether the marked article has at most `room` tokens; counts those of the article on the way."""
+        encoding = get_encoding(run.model.encoding)
+        run.tokens = await offload(len(reading.text), count_tokens, reading.text, encoding)
+        marks = len(whole.passages) + len(whole.candidates)
+        return run.tokens + _MOST_OF_A_MARK * marks <= room or await _fits(whole.text, room, run)
+
     async def _chunks(self, reading: Reading, run: Run, budget: int) -> Sequence[Chunk]:
-        chunks = await asyncio.to_thread(
+        chunks = await offload(
+            len(reading.text),
             split,
             reading.text,
             max_tokens=budget,
@@ -108,7 +119,7 @@ class MapReduce:
         done = 0
         run.report(Progress("chunks", done, len(chunks)))
         spans = [Passage(chunk.start, chunk.end) for chunk in chunks]
-        all_marked = await asyncio.to_thread(_mark, reading, spans)
+        all_marked = await offload(len(reading.text), _mark, reading, spans)
 
         async def take(span: Passage, marked: Marked) -> Draft:
             nonlocal done
@@ -117,7 +128,7 @@ class MapReduce:
                     notes = await self._ask(self._prompts.chunk, marked, order, run)
             except LLMError as exc:
                 failures.append(exc)
-                notes = await asyncio.to_thread(_extract_notes, reading, span)
+                notes = await offload(len(reading.text), _extract_notes, reading, span)
             done += 1
             run.report(Progress("chunks", done, len(chunks)))
             return notes
@@ -138,10 +149,10 @@ class MapReduce:
         """One draft from many; in several rounds where the notes do not fit one call."""
         rejected = tuple(r for draft in notes for r in draft.rejected)
         while True:
-            marked = await asyncio.to_thread(mark_notes, notes)
-            if len(notes) <= 2 or await _count(marked.text, run) <= room:
+            marked = await offload(_size(notes), mark_notes, notes)
+            if len(notes) <= 2 or await _fits(marked.text, room, run):
                 break
-            sizes = await asyncio.to_thread(_sizes, notes, get_encoding(run.model.encoding))
+            sizes = await offload(_size(notes), _sizes, notes, get_encoding(run.model.encoding))
             groups = _group(notes, sizes, room)
             notes = await _all([self._combine_group(group, order, run) for group in groups])
         run.report(Progress("combine", 0, 1))
@@ -149,7 +160,7 @@ class MapReduce:
         return Draft(draft.sentences, _keep_speakers(draft, notes), rejected + draft.rejected)
 
     async def _combine_group(self, notes: Sequence[Draft], order: Order, run: Run) -> Draft:
-        marked = await asyncio.to_thread(mark_notes, notes)
+        marked = await offload(_size(notes), mark_notes, notes)
         async with self._slots:
             return await self._ask(self._prompts.combine, marked, order, run, style="notes")
 
@@ -158,7 +169,7 @@ class MapReduce:
     ) -> Draft:
         """Put a prompt to the model, offering it every input; a template takes those that it declares."""
         title = one_line(order.title) if "title" in prompt.inputs else ""
-        opening, closing = await asyncio.to_thread(fence, f"{title}\n{marked.text}")
+        opening, closing = await offload(len(marked.text), fence, f"{title}\n{marked.text}")
         offered: dict[str, object] = {
             "article": marked.text,
             "notes": marked.text,
@@ -193,6 +204,10 @@ def _mark(reading: Reading, spans: Sequence[Passage]) -> list[Marked]:
     return [mark(reading.text, span, reading.paragraphs, reading.candidates) for span in spans]
 
 
+def _size(notes: Sequence[Draft]) -> int:
+    return sum(len(s.text) for draft in notes for s in draft.sentences)
+
+
 def _sizes(notes: Sequence[Draft], encoding: tiktoken.Encoding) -> list[int]:
     """The tokens of each of `notes` by itself."""
     return [count_tokens(mark_notes([note]).text, encoding) for note in notes]
@@ -205,8 +220,13 @@ def _room(run: Run, prompts: Prompts, language: str) -> int:
     model, encoding = run.model, get_encoding(run.model.encoding)
     used = (prompts.article, prompts.chunk, prompts.combine)
     answer = 2 * max(answer_tokens(p, model) for p in used)
-    fixed = max(count_tokens(p.source, encoding) for p in used)
+    fixed = max(_tokens_of_prompt(p.source, encoding) for p in used)
     return max(_SMALLEST_ROOM, math.floor((model.context_window - answer) / factor) - fixed)
+
+
+@lru_cache(maxsize=64)
+def _tokens_of_prompt(source: str, encoding: tiktoken.Encoding) -> int:
+    return count_tokens(source, encoding)
 
 
 async def _all(work: Sequence[Coroutine[None, None, Draft]]) -> list[Draft]:
@@ -219,8 +239,8 @@ async def _all(work: Sequence[Coroutine[None, None, Draft]]) -> list[Draft]:
     return [task.result() for task in tasks]
 
 
-async def _count(text: str, run: Run) -> int:
-    return await asyncio.to_thread(count_tokens, text, get_encoding(run.model.encoding))
+async def _fits(text: str, room: int, run: Run) -> bool:
+    return await offload(len(text), fits, text, room, get_encoding(run.model.encoding))
 
 
 def _group(notes: Sequence[Draft], sizes: Sequence[int], room: int) -> list[list[Draft]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from service.drafts import Draft, Drafter, DraftSentence
@@ -36,6 +36,7 @@ from service.models import (
     Style,
     Summary,
 )
+from service.offload import offload
 from service.passages import Passage
 from service.prompts import Prompt
 from service.reading import Reading, read
@@ -97,11 +98,18 @@ class _Work:
     index: ArticleIndex | None
     language: str
     hooks: Hooks
+    detected: dict[str, str] = field(default_factory=dict)
+
+    def detect(self, text: str) -> str:
+        """The language of a summary; the same text is asked about before and after repairs."""
+        if text not in self.detected:
+            self.detected[text] = detect_language(text)
+        return self.detected[text]
 
     async def check(self, sentences: Sequence[DraftSentence]) -> list[Sentence]:
         """Look up the sentences in the article, as far as the policy wants it."""
         with self.hooks.on_stage(Stage("check")):
-            return await asyncio.to_thread(check, sentences, self.index, self.language)
+            return await offload(len(self.job.text), check, sentences, self.index, self.language)
 
 
 class Pipeline:
@@ -133,8 +141,7 @@ class Pipeline:
             LLMError: the model did not answer, and there is no fallback.
         """
         with self._hooks.on_stage(Stage("read")):
-            reading = await asyncio.to_thread(read, job.text)
-            index = None if job.policy == "off" else await asyncio.to_thread(_index, job, reading)
+            reading, index = await offload(len(job.text), _read, job)
         work = _Work(job, run, reading, index, job.language or reading.language, self._hooks)
         if job.prompts is None:
             return await self._finish(work, await self._extract(work))
@@ -202,20 +209,22 @@ class Pipeline:
 
     async def _extract(self, work: _Work) -> _Edition:
         """What the article's own sentences make of it."""
-        draft = await asyncio.to_thread(extract_draft, work.reading, work.job.style)
+        draft = await offload(len(work.job.text), extract_draft, work.reading, work.job.style)
         return _Edition(draft, await work.check(draft.sentences), [])
 
     async def _finish(self, work: _Work, edition: _Edition) -> Summary:
         """The summary with its quotes and everything by which it can be explained later."""
         job, run, reading = work.job, work.run, work.reading
-        choice = await asyncio.to_thread(choose_quotes, reading, edition.draft, job.max_quotes)
+        long = len(job.text)
+        choice = await offload(long, choose_quotes, reading, edition.draft, job.max_quotes)
         if choice.by_code and job.prompts is not None and not run.degraded:
             run.notice("quotes_chosen_by_code", "The model picked no quotation; code chose.")
-        tokens = await asyncio.to_thread(count_tokens, job.text, get_encoding(run.model.encoding))
+        if run.tokens is None:
+            run.tokens = await offload(long, count_tokens, job.text, get_encoding(run.model.encoding))
         text = render(edition.sentences, job.style, work.language)
         strays = _strays(text, work)
-        written = detect_language(text) if strays or work.language == "und" else work.language
-        _notice_intrusions(reading, await asyncio.to_thread(find_hidden, reading.text), run)
+        written = work.detect(text) if strays or work.language == "und" else work.language
+        _notice_intrusions(reading, await offload(long, find_hidden, reading.text), run)
         _notice_language(work, written, strays=strays)
         return Summary(
             id=job.id,
@@ -231,16 +240,21 @@ class Pipeline:
             policy=job.policy,
             model=job.model,
             prompt=None if job.prompts is None else job.prompts.article.reference,
-            article=ArticleInfo(digest=job.digest, tokens=tokens, chunks=run.chunks, truncated=run.truncated),
+            article=ArticleInfo(
+                digest=job.digest, tokens=run.tokens, chunks=run.chunks, truncated=run.truncated
+            ),
             usage=run.usage(),
             created_at=datetime.now(UTC),
         )
 
 
-def _index(job: Job, reading: Reading) -> ArticleIndex:
-    return ArticleIndex(
-        job.text, title=job.title or None, language=reading.language, sentences=reading.sentences
-    )
+def _read(job: Job) -> tuple[Reading, ArticleIndex | None]:
+    """The article as code reads it, and made ready for checks if the policy wants them."""
+    reading = read(job.text)
+    if job.policy == "off":
+        return reading, None
+    title, language = job.title or None, reading.language
+    return reading, ArticleIndex(job.text, title=title, language=language, sentences=reading.sentences)
 
 
 def _stand_in(error: LLMError, run: Run) -> None:
@@ -264,7 +278,7 @@ def _reason_to_repair(work: _Work, sentences: Sequence[Sentence]) -> RevisionRea
 
 def _strays(text: str, work: _Work) -> bool:
     """Whether a summary is in another language than the one that was asked for."""
-    return differs(detect_language(text), work.language)
+    return differs(work.detect(text), work.language)
 
 
 def _notice_intrusions(reading: Reading, hidden: Sequence[Passage], run: Run) -> None:

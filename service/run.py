@@ -36,9 +36,9 @@ class Run:
     """One request's way through the model: which model, until when, and what has been spent and noticed.
 
     `deadline` is a time of the running event loop in seconds; `priority` is that of its calls; `report` is
-    told of every step; `degraded` means that code stood in for the model somewhere; `spent` has the model and
-    the tokens of each call that was answered, None where the server did not count; `draft_keys` are the
-    store's keys of the drafts used.
+    told of every step; `tokens` are the article's, once they are counted; `degraded` means that code stood in
+    for the model somewhere; `spent` has the model and the tokens of each call that was answered, None where
+    the server did not count; `draft_keys` are the store's keys of the drafts used.
     """
 
     model: ModelInfo
@@ -48,6 +48,7 @@ class Run:
     find_model: Callable[[str], ModelInfo]
     priority: Priority = "interactive"
     report: Callable[[Progress], object] = lambda _: None
+    tokens: int | None = None
     chunks: int = 1
     truncated: bool = False
     degraded: bool = False

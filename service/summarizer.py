@@ -12,7 +12,7 @@ from litestar.stores.base import Store
 from msgspec import Struct
 
 from service.cache import Flights, cache_key
-from service.catalogue import Catalogue, ModelInfo
+from service.catalogue import Catalogue
 from service.drafts import Drafter
 from service.errors import NotCachedError, UnknownModelError, UnknownPromptError
 from service.hooks import NO_HOOKS, Answered, CacheState, Hooks, Made, Stage
@@ -24,7 +24,6 @@ from service.prompts import PromptLibrary
 from service.reading import digest_of
 from service.run import DEFAULT_CACHE_POLICY, CachePolicy, Progress, Run
 from service.settings import Settings
-from service.tokens import count_tokens, get_encoding
 
 EXTRACTIVE: Final = "extractive"
 # Raised with every change of code that changes results, so that results of older code are misses.
@@ -185,19 +184,6 @@ class Summarizer:
             self._hooks.on_answered(_HIT)
         return body
 
-    def check(self, options: Options) -> None:
-        """Make sure that there is what `options` name; raises UnknownModelError or UnknownPromptError."""
-        self._prompts(options.prompt, self._known(options.model).prompt_suffix)
-
-    def model_info(self, model: str | None) -> ModelInfo | None:
-        """What is known of the model that a request for `model` asks; None if it asks none."""
-        name = model or self._models.names[0]
-        return None if name == EXTRACTIVE else self._models.catalogue.find(name)
-
-    def prompt_tokens(self) -> int:
-        """About how many tokens of a prompt go with each article."""
-        return count_tokens(self._library.get("article").source, get_encoding("o200k_base"))
-
     async def find(self, summary_id: str) -> bytes | None:
         """The summary of that id as JSON, if it is kept."""
         return await self._store.get(_summary_key(summary_id))
@@ -220,8 +206,14 @@ class Summarizer:
         Raises:
             UnknownModelError, UnknownPromptError: the options name something that is not there.
         """
-        info = self._known(options.model)
-        model = info.name
+        model = options.model or self._models.names[0]
+        if model not in self._models.names:
+            raise UnknownModelError(
+                "there is no such model here",
+                field="model",
+                remedy=f"use one of: {', '.join(self._models.names)}",
+            )
+        info = self._models.catalogue.find(model)
         prompts = self._prompts(options.prompt, info.prompt_suffix)
         policy = options.policy or self._settings.policy
         if len(article.text) > _LONG_ARTICLE:
@@ -256,16 +248,6 @@ class Summarizer:
             policy=policy,
             prompts=used,
         )
-
-    def _known(self, model: str | None) -> ModelInfo:
-        name = model or self._models.names[0]
-        if name not in self._models.names:
-            raise UnknownModelError(
-                "there is no such model here",
-                field="model",
-                remedy=f"use one of: {', '.join(self._models.names)}",
-            )
-        return self._models.catalogue.find(name)
 
     def _prompts(self, name: str | None, suffix: str) -> Prompts:
         """The prompts to use: the named one, and those that go with it.

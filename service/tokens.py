@@ -83,6 +83,12 @@ def count_tokens(text: str, encoding: tiktoken.Encoding) -> int:
     return sum(len(encoding.encode_ordinary(text[start:end])) for start, end in find_pieces(text))
 
 
+def fits(text: str, limit: int, encoding: tiktoken.Encoding) -> bool:
+    """Whether `text` has at most `limit` tokens; encodes it only where its length does not tell."""
+    # No token is less than a byte, and no code point more than four.
+    return len(text) * 4 <= limit or count_tokens(text, encoding) <= limit
+
+
 def find_pieces(text: str) -> Iterator[tuple[int, int]]:
     """Cut `text` into `(start, end)` pieces of bounded length, at joints where there are any.
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.tokens import ENCODING_NAMES, PIECE_LENGTH, count_tokens, find_pieces, get_encoding
+from service.tokens import ENCODING_NAMES, PIECE_LENGTH, count_tokens, find_pieces, fits, get_encoding
 
 
 @pytest.mark.parametrize("name", sorted(ENCODING_NAMES))
@@ -109,3 +109,19 @@ def test_pieces_cover_any_text_and_are_bounded(text: str) -> None:
 def test_threads_share_one_encoding() -> None:
     with ThreadPoolExecutor(8) as pool:
         assert len({id(encoding) for encoding in pool.map(get_encoding, ["cl100k_base"] * 16)}) == 1
+
+
+@pytest.mark.parametrize("text", ["", "a b c", "The ferry sails in spring. " * 40, "🦊" * 30, "字" * 100])
+def test_text_fits_its_own_number_of_tokens_and_no_fewer(text: str) -> None:
+    encoding = get_encoding()
+    tokens = count_tokens(text, encoding)
+    assert fits(text, tokens, encoding)
+    assert not fits(text, tokens - 1, encoding)
+
+
+def test_text_that_surely_fits_is_not_encoded() -> None:
+    class Encoder:
+        def encode_ordinary(self, text: str) -> list[int]:
+            raise AssertionError
+
+    assert fits("🦊" * 10, 40, Encoder())  # type: ignore[arg-type]

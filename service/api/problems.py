@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
@@ -16,18 +15,12 @@ from service.api.access import AccessError, KeyRequiredError, OriginRefusedError
 from service.api.bodies import MalformedBodyError, SlowBodyError, UnsupportedMediaTypeError
 from service.errors import (
     ArticleTooLargeError,
-    BadLinesError,
-    BatchConflictError,
-    BatchNotFoundError,
-    BatchTooLargeError,
     BlockedAddressError,
     ConsentWallError,
     FetchingOffError,
     IntakeBusyError,
     InvalidArticleError,
     InvalidURLError,
-    JobStoreError,
-    JobStoreFullError,
     LLMBusyError,
     LLMConnectionError,
     LLMError,
@@ -94,10 +87,6 @@ _KINDS: dict[type[StandfirstError], _Kind] = {
     PaywallError: _Kind(422, "paywall", "The article is behind a paywall"),
     ConsentWallError: _Kind(422, "consent-wall", "A consent question hides the article"),
     PageError: _Kind(422, "no-article", "There is no article in the page"),
-    BatchNotFoundError: _Kind(404, "not-found", "There is nothing here"),
-    BatchConflictError: _Kind(409, "conflict", "The batch does not allow that"),
-    BatchTooLargeError: _Kind(413, "batch-too-large", "The batch is too large"),
-    BadLinesError: _Kind(422, "bad-lines", "Lines of the batch cannot be used"),
     RequestError: _Kind(422, "invalid-request", "The request cannot be used"),
     LLMRateLimitedError: _Kind(503, "model-throttled", "The model's provider is throttling"),
     LLMTimeoutError: _Kind(504, "model-timeout", "The model did not answer in time"),
@@ -105,8 +94,6 @@ _KINDS: dict[type[StandfirstError], _Kind] = {
     LLMUnavailableError: _Kind(503, "model-unavailable", "The model's server has failed and is left alone"),
     LLMConnectionError: _Kind(503, "model-unreachable", "The model cannot be reached"),
     LLMError: _Kind(502, "model-failed", "The model failed"),
-    JobStoreFullError: _Kind(507, "storage-full", "There is no space left for batches"),
-    JobStoreError: _Kind(503, "batches-unavailable", "Batches cannot be reached now"),
     StandfirstError: _Kind(500, "internal", "The service failed"),
 }
 _HTTP_NAMES = {
@@ -145,16 +132,14 @@ def handle_standfirst_error(
         members |= {"field": error.field, "remedy": error.remedy}
     if isinstance(error, AccessError):
         members["remedy"] = error.remedy
-    if isinstance(error, ArticleTooLargeError | BatchTooLargeError):
+    if isinstance(error, ArticleTooLargeError):
         members |= {"limit": error.limit, "unit": error.unit}
-    if isinstance(error, BadLinesError):
-        members["errors"] = msgspec.to_builtins(error.lines)
     if isinstance(error, (LLMError, IntakeBusyError)):
         members["retry_after_s"] = error.retry_after_s
     response = problem(kind.status, kind.name, kind.title, members)
     if isinstance(error, KeyRequiredError | ScopeMissingError):
         response.headers["WWW-Authenticate"] = error.challenge
-    if isinstance(error, SlowBodyError | BatchTooLargeError):
+    if isinstance(error, SlowBodyError):
         response.headers["Connection"] = "close"  # what is left of the body would be read as the next request
     return response
 

@@ -17,24 +17,34 @@ _LONGEST = 20_000  # characters of a sentence that are read; a longer one is a t
 __all__ = ["FactIndex", "Located"]
 
 
-class FactIndex:
-    """The facts of an article by sentence, read as far as somebody asks for them."""
+class _Sheets:
+    """The facts of each sentence, read once."""
 
-    def __init__(self, texts: Sequence[str], words: SentenceIndex, language: str) -> None:
+    def __init__(self, texts: Sequence[str], language: str) -> None:
         self._texts = texts
         self._language = language
-        self._sheets: dict[int, FactSheet] = {}
+        self._read: dict[int, FactSheet] = {}
+
+    def sheet(self, i: int) -> FactSheet:
+        found = self._read.get(i)
+        if found is None:
+            found = self._read[i] = read_facts(self._texts[i][:_LONGEST], self._language)
+        return found
+
+
+class FactIndex:
+    """The facts of an article by sentence, read as far as somebody asks for them.
+
+    `sheet(i)` has those of sentence `i`.
+    """
+
+    def __init__(self, texts: Sequence[str], words: SentenceIndex, language: str) -> None:
+        # No part refers back to the whole: an article's facts go when the last who asked does, at once.
+        self.sheet = _Sheets(texts, language).sheet
         self._is_cut = any(len(text) > _LONGEST for text in texts)
         self._figures = FigureIndex(words, self.sheet, language)
         self._names = NameIndex(words, self.sheet, language)
         self.can_read = self._names.can_read
-
-    def sheet(self, i: int) -> FactSheet:
-        """The facts of sentence `i`."""
-        found = self._sheets.get(i)
-        if found is None:
-            found = self._sheets[i] = read_facts(self._texts[i][:_LONGEST], self._language)
-        return found
 
     def locate(self, fact: Fact, sheet: FactSheet, language: str) -> Located | None:
         """Where the article has `fact`, a fact of `sheet` in `language`; None if it is no fact after all."""
