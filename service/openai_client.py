@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ _CONNECT_TIMEOUT_S = 5.0
 # Less than the 5 s after which uvicorn, and so many a server of models, closes a connection: a call
 # that goes out at that very moment would be lost.
 _KEEPALIVE_S = 4.0
+_PIECE = 250_000  # bytes; the transport warns of a megabyte at once, which would hold the event loop
 _UNSENDABLE = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, ValueError)
 _TIMEOUTS = (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)
 _FAULTS = (openai.OpenAIError, httpx2.HTTPError, aiohttp.ClientError, OSError, *_UNSENDABLE)
@@ -58,8 +60,12 @@ class OpenAIClient:
             RefusedError: the server calls the request wrong.
             LLMError: one of its subclasses, for everything else that goes wrong.
         """
+        headers = {"Content-Length": str(len(content))}
+        body = content if len(content) <= _PIECE else _in_pieces(content)
         try:
-            response = await self._client.post("/chat/completions", cast_to=httpx2.Response, content=content)
+            response = await self._client.post(
+                "/chat/completions", cast_to=httpx2.Response, content=body, options={"headers": headers}
+            )
         except (openai.BadRequestError, openai.UnprocessableEntityError) as exc:
             raise RefusedError(map_error(exc), _error_text(exc)) from _without_texts(exc)
         except _FAULTS as exc:
@@ -69,6 +75,11 @@ class OpenAIClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+async def _in_pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _PIECE):
+        yield content[start : start + _PIECE]
 
 
 @cache

@@ -92,6 +92,12 @@ async def test_parameters_that_are_none_are_not_sent(llm: OpenAILLM, mock_llm: M
     assert mock_llm.requests[-1].keys() == {"model", "messages", "max_tokens"}
 
 
+async def test_prompt_of_megabytes_arrives_whole(llm: OpenAILLM, mock_llm: MockLLM) -> None:
+    text = "The harbour of Veldmarsh closes in May. " * 60_000
+    await llm.complete(change(REQUEST, messages=(Message(role="user", content=text),)))
+    assert mock_llm.requests[-1]["messages"][0]["content"] == text
+
+
 # Servers that lack something
 
 

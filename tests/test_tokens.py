@@ -121,7 +121,7 @@ def test_text_fits_its_own_number_of_tokens_and_no_fewer(text: str) -> None:
 
 def test_text_that_surely_fits_is_not_encoded() -> None:
     class Encoder:
-        def encode_ordinary(self, text: str) -> list[int]:
+        def encode_ordinary(self, _: str) -> list[int]:
             raise AssertionError
 
     assert fits("🦊" * 10, 40, Encoder())  # type: ignore[arg-type]
