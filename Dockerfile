@@ -3,9 +3,12 @@
 ARG PYTHON_IMAGE=python:3.13-slim
 # yes: the embedded LLM is in the image too (130 MB more), and answers where no key is given.
 ARG LOCAL_LLM=no
+# yes: Slack, traces, encryption, PDF and Parquet too.
+ARG EXTRAS=no
 
 FROM ${PYTHON_IMAGE} AS build
 ARG LOCAL_LLM
+ARG EXTRAS
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_DEPS=1 PIP_REQUIRE_VIRTUALENV=1
 WORKDIR /src
 COPY requirements/ requirements/
@@ -15,6 +18,9 @@ RUN python -m venv /opt/builder \
     && /opt/standfirst/bin/pip install --require-hashes -r requirements/run.txt \
     && if [ "${LOCAL_LLM}" = yes ]; then \
         /opt/standfirst/bin/pip install --require-hashes -r requirements/local.txt; \
+    fi \
+    && if [ "${EXTRAS}" = yes ]; then \
+        /opt/standfirst/bin/pip install --require-hashes -r requirements/extras.txt; \
     fi
 COPY LICENSE README.md pyproject.toml ./
 COPY prompts/ prompts/
@@ -50,6 +56,7 @@ ENV PATH=/opt/standfirst/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     STANDFIRST_HOST=0.0.0.0 \
     STANDFIRST_PORT=8000 \
+    STANDFIRST_LOG_FORMAT=json \
     STANDFIRST_CACHE_URL=sqlite:////data/cache.sqlite3 \
     STANDFIRST_KEYS_FILE=/data/keys.json
 

@@ -4,7 +4,7 @@
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check docs bench lock sbom clean
 .DELETE_ON_ERROR:
 
 # Tools get their bytecode, reports and scratch databases out of sight.
@@ -43,12 +43,17 @@ test: check ## run the gates of `make check`, then all tests with coverage
 	@echo 'test: pytest with coverage'
 	@$(python) -m pytest --cov $(ARGS)
 
-check: $(ready_to_run) $(ready_to_check) ## check format, lint, types and import contracts
-	@echo 'check: format, lint, types, import contracts'
+check: $(ready_to_run) $(ready_to_check) ## check format, lint, types, import contracts, docs and Dockerfile
+	@echo 'check: format, lint, types, import contracts, docs, Dockerfile'
 	@$(python) -m ruff format --check --quiet .
 	@$(python) -m ruff check --quiet .
 	@$(python) -m mypy --no-error-summary
 	@$(venv)/bin/lint-imports --no-logo --cache-dir .cache/import-linter
+	@$(venv)/bin/standfirst settings --into docs/operations.md --check
+	@[ ! -x $(venv)/bin/hadolint ] || $(venv)/bin/hadolint Dockerfile # its wheel is for Linux
+
+docs: $(ready_to_run) ## write the parts of docs/ that are made from code
+	@$(venv)/bin/standfirst settings --into docs/operations.md
 
 bench: $(ready_to_run) $(ready_to_check) $(ready_to_bench) ## run the benchmarks
 	@echo 'bench: each measurement beside its limit'

@@ -14,9 +14,10 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
-from service.api import health, metrics, prompts, quotes, summaries
+from service.api import batches, health, metrics, prompts, quotes, summaries
 from service.api.access import Gate, caller_of
 from service.api.departures import answer_when_stopped
+from service.api.events import Lingering
 from service.api.hardening import hardened
 from service.api.openapi import openapi_config
 from service.api.problems import handle_http_exception, handle_standfirst_error, handle_unexpected
@@ -59,10 +60,12 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
     settings = Settings.from_env(os.environ) if settings is None else settings
     _refuse_to_be_open(settings)
     assembly = Assembly(settings, llm)
+    lingering = Lingering(settings.stream_linger_s)
 
     @asynccontextmanager
     async def run(_: Litestar) -> AsyncIterator[None]:
-        async with assembly:
+        async with assembly, lingering:
+            await assembly.batches.start()
             yield
 
     return Application(
@@ -72,6 +75,13 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             summaries.delete_summary,
             quotes.find_quotes,
             prompts.list_prompts,
+            batches.create_batch,
+            batches.list_batches,
+            batches.get_batch,
+            batches.get_results,
+            batches.retry_batch,
+            batches.change_batch,
+            batches.cancel_batch,
             health.healthz,
             health.readyz,
             metrics.get_metrics,
@@ -92,7 +102,14 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
         openapi_config=openapi_config(keys=assembly.keys is not None),
         request_max_body_size=max(settings.max_article_bytes, settings.max_page_bytes) * _ESCAPED
         + _OTHER_FIELDS_BYTES,
-        state=State({"assembly": assembly, "recent": RecentRequests(), "watch": _watch(assembly)}),
+        state=State(
+            {
+                "assembly": assembly,
+                "recent": RecentRequests(),
+                "lingering": lingering,
+                "watch": _watch(assembly),
+            }
+        ),
     )
 
 

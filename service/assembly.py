@@ -11,6 +11,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from service.addresses import AddressBook, AddressPolicy, parse_networks
+from service.batches import Batches
 from service.cache import CacheStore, open_flights, open_store
 from service.catalogue import Catalogue, cost_usd
 from service.connections import USER_AGENT
@@ -106,6 +107,7 @@ class Assembly:
             max_article_bytes=settings.max_article_bytes,
             max_html_characters=settings.max_page_bytes,
         )
+        self.batches = Batches(settings, self.intake, self.summarizer)
         self._stack = AsyncExitStack()
 
     def _metrics(self) -> Metrics:
@@ -203,6 +205,7 @@ class Assembly:
                 await self._local.start()
             stack.push_async_callback(self.summarizer.aclose)
             stack.push_async_callback(self.intake.aclose)
+            stack.push_async_callback(self.batches.aclose)
             for encoding in {self._catalogue.find(model).encoding for model in self._models}:
                 await asyncio.to_thread(get_encoding, encoding)
             _settle_collector()

@@ -13,19 +13,22 @@ import click
 import msgspec
 import uvicorn
 from rich.console import Console
+from rich.text import Text
 
 from service import __version__
 from service.app import create_app
 from service.articles import check_text, check_title
 from service.assembly import Assembly
 from service.commands.keys import keys
+from service.commands.settings import settings
+from service.commands.worker import worker
 from service.errors import InvalidArticleError, RequestError, SettingError, StandfirstError
 from service.health import fault
 from service.models import LANGUAGE_PATTERN, Policy, Style, Summary
 from service.prompts import PromptLibrary, default_folder, lock
 from service.reading import find_quotes
 from service.rendering import render_quotes, render_summary
-from service.run import CachePolicy, Progress
+from service.run import CachePolicy, DraftedSentence, Event, Progress
 from service.settings import Settings
 from service.summarizer import Article, Options
 from service.telemetry import log_config
@@ -69,6 +72,8 @@ def cli() -> None:
 
 
 cli.add_command(keys)
+cli.add_command(settings)
+cli.add_command(worker)
 
 
 @cli.command()
@@ -124,8 +129,11 @@ async def _summarize(settings: Settings, article: Article, options: Options, cac
     errors = Console(stderr=True)
     with errors.status("Getting ready …") as status:
 
-        def report(progress: Progress) -> None:
-            status.update(_STAGES[progress.stage].format(done=progress.done, total=progress.total))
+        def report(event: Event) -> None:
+            if isinstance(event, Progress):
+                status.update(_STAGES[event.stage].format(done=event.done, total=event.total))
+            elif isinstance(event, DraftedSentence):
+                status.update(Text(event.text, overflow="ellipsis", no_wrap=True))
 
         async with Assembly(settings) as assembly:
             outcome = await assembly.summarizer.summarize(article, options, cache, report)

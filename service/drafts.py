@@ -23,6 +23,7 @@ from service.hooks import NO_HOOKS, Hooks, Stage
 from service.llm import LLM, ChatReply, ChatRequest, OutputSchema
 from service.marking import Candidate, Marked
 from service.models import RejectedQuote, RejectionReason
+from service.partial import PartialAnswer
 from service.passages import Passage
 from service.prompts import Prompt
 from service.run import Run
@@ -72,8 +73,18 @@ class Drafter:
         self._hooks = hooks
         self._flights = SingleFlight()
 
-    async def ask(self, prompt: Prompt, marked: Marked, run: Run, offered: Mapping[str, object]) -> Draft:
+    async def ask(
+        self,
+        prompt: Prompt,
+        marked: Marked,
+        run: Run,
+        offered: Mapping[str, object],
+        *,
+        is_last: bool = False,
+    ) -> Draft:
         """Put `prompt` to the model; `marked` is what its ids refer to, `offered` the inputs it may use.
+
+        The sentences of the answer that `is_last` are the summary's: who follows the run hears of each.
 
         Raises:
             LLMError: no answer that can be read came in time.
@@ -82,9 +93,11 @@ class Drafter:
         inputs = {name: value for name, value in offered.items() if name in prompt.inputs}
         stage = Stage("draft", model=run.model.name, prompt=f"{prompt.name}@{prompt.version}")
         with self._hooks.on_stage(stage):
-            return resolve(await self._answer(prompt, run, inputs), marked)
+            return resolve(await self._answer(prompt, run, inputs, is_last=is_last), marked)
 
-    async def _answer(self, prompt: Prompt, run: Run, inputs: Mapping[str, object]) -> Answer:
+    async def _answer(
+        self, prompt: Prompt, run: Run, inputs: Mapping[str, object], *, is_last: bool
+    ) -> Answer:
         schema, messages = prompt.output_schema, prompt.render(**inputs)
         request = ChatRequest(
             model=run.model.name,
@@ -98,11 +111,16 @@ class Drafter:
             extra=dict(run.model.extra),
             priority=run.priority,
         )
-        asked = msgspec.structs.replace(request, timeout_s=0.0, input_tokens=None, priority="interactive")
-        key = f"draft/{cache_key('draft', source=self._source, request=msgspec.to_builtins(asked))}"
+        asked = msgspec.to_builtins(
+            msgspec.structs.replace(request, timeout_s=0.0, input_tokens=None, priority="interactive")
+        )
+        del asked["listener"]
+        key = f"draft/{cache_key('draft', source=self._source, request=asked)}"
         run.draft_keys.append(key)
         if run.cache.reads and (kept := await self._store.get(key)) is not None:
             return msgspec.json.decode(kept, type=Answer)
+        if is_last and run.is_followed():
+            request = msgspec.structs.replace(request, listener=PartialAnswer(run.report))
         # Two styles of one long article may need the notes on a chunk at the same time.
         flight = f"{key} {run.cache.reads:d}{run.cache.writes:d}"
         answer, _ = await self._flights.run(flight, lambda: self._pay(key, request, run))

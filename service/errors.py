@@ -7,6 +7,10 @@
     │   ├── ArticleTooLargeError    over a limit that the error names
     │   ├── UnknownPromptError      no such prompt, version or label
     │   ├── UnknownModelError       not a model of this installation
+    │   ├── BatchNotFoundError      no such batch, or it is no longer kept
+    │   ├── BatchConflictError      what the batch is, or is doing, does not allow that
+    │   ├── BatchTooLargeError      over a limit that the error names
+    │   ├── BadLinesError           lines of a batch are no requests; the error lists them
     │   ├── NotCachedError          `only-if-cached`, and there is no cached result
     │   └── PageError               a web page or document that gives no article
     │       ├── InvalidURLError         nothing that can be fetched: no http or https URL, credentials in it
@@ -28,6 +32,8 @@
     ├── PromptError                 a prompt template is broken; a mistake of ours
     │   └── PromptChangedError      a published version differs from the lock file
     ├── StoreError                  a cache cannot be opened
+    ├── JobStoreError               the database of batches does not answer, or cannot be used
+    │   └── JobStoreFullError       there is no space left in it
     ├── KeyFileError                the file of API keys cannot be used
     └── LLMError                    the model's side
         ├── LLMTimeoutError         no answer in time                          (retryable)
@@ -52,6 +58,7 @@ HTTP statuses are the business of `service.api`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 SEND_THE_TEXT: Final = "send the article's text as `text`"
@@ -97,6 +104,31 @@ class UnknownPromptError(RequestError):
 
 class UnknownModelError(RequestError):
     """This installation does not offer that model."""
+
+
+class BatchNotFoundError(RequestError):
+    """There is no batch of that id for this caller."""
+
+
+class BatchConflictError(RequestError):
+    """What the batch is, or is doing, does not allow what was asked."""
+
+
+class BatchTooLargeError(RequestError):
+    """The batch is over a limit; `limit` is that limit in `unit`s."""
+
+    def __init__(self, message: str, *, limit: int, unit: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.limit = limit
+        self.unit = unit
+
+
+class BadLinesError(RequestError):
+    """Lines of a batch are no requests, so that nothing was kept; `lines` says what is wrong with them."""
+
+    def __init__(self, message: str, lines: Sequence[object]) -> None:
+        super().__init__(message, remedy='send lines such as {"text": "…"}')
+        self.lines = lines
 
 
 class NotCachedError(RequestError):
@@ -192,6 +224,14 @@ class StoreError(StandfirstError):
 
 class KeyFileError(StandfirstError):
     """The file of API keys cannot be read, written or changed as asked."""
+
+
+class JobStoreError(StandfirstError):
+    """The database of batches does not answer, or cannot be used."""
+
+
+class JobStoreFullError(JobStoreError):
+    """There is no space left in the database of batches."""
 
 
 class LLMError(StandfirstError):

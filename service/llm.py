@@ -20,11 +20,24 @@ class OutputSchema(Struct, frozen=True, kw_only=True):
     schema: dict[str, object]
 
 
+class TextListener(Protocol):
+    """Who hears an answer while it is being written; both methods return at once."""
+
+    def begin(self) -> None:
+        """An answer begins; what was heard of an earlier one is void."""
+        ...
+
+    def add(self, text: str) -> None:
+        """The answer goes on with `text`."""
+        ...
+
+
 class ChatRequest(Struct, frozen=True, kw_only=True):
     """One chat completion to ask for; `extra` holds sampling parameters that only some servers know.
 
     `timeout_s` is for the whole call, from the connection to the last byte of the answer. `priority` and
-    `input_tokens`, an estimate, are for limits on the way and change nothing in the answer.
+    `input_tokens`, an estimate, are for limits on the way and change nothing in the answer. `listener` hears
+    the text of the answer as it comes, where the server can send it so; the reply is the same.
     """
 
     model: str
@@ -37,6 +50,7 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
     extra: dict[str, Sampling] = {}
     priority: Priority = "interactive"
     input_tokens: int | None = None
+    listener: TextListener | None = None
 
 
 class TokenUsage(Struct, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ class MapReduce:
         room = _room(run, self._prompts, reading.language)
         if await self._fits_one_call(reading, whole, room, run):
             run.report(Progress("article", 0, 1))
-            return await self._ask(self._prompts.article, whole, order, run, style=order.style)
+            return await self._ask(self._prompts.article, whole, order, run, style=order.style, is_last=True)
         chunks = await self._chunks(reading, run, min(_LONGEST_CHUNK, room // 2))
         notes = await self._take_notes(reading, chunks, order, run)
         return await self._combine(notes, order, run, room)
@@ -156,7 +156,7 @@ class MapReduce:
             groups = _group(notes, sizes, room)
             notes = await _all([self._combine_group(group, order, run) for group in groups])
         run.report(Progress("combine", 0, 1))
-        draft = await self._ask(self._prompts.combine, marked, order, run, style=order.style)
+        draft = await self._ask(self._prompts.combine, marked, order, run, style=order.style, is_last=True)
         return Draft(draft.sentences, _keep_speakers(draft, notes), rejected + draft.rejected)
 
     async def _combine_group(self, notes: Sequence[Draft], order: Order, run: Run) -> Draft:
@@ -165,7 +165,14 @@ class MapReduce:
             return await self._ask(self._prompts.combine, marked, order, run, style="notes")
 
     async def _ask(
-        self, prompt: Prompt, marked: Marked, order: Order, run: Run, *, style: str = "notes"
+        self,
+        prompt: Prompt,
+        marked: Marked,
+        order: Order,
+        run: Run,
+        *,
+        style: str = "notes",
+        is_last: bool = False,
     ) -> Draft:
         """Put a prompt to the model, offering it every input; a template takes those that it declares."""
         title = one_line(order.title) if "title" in prompt.inputs else ""
@@ -181,7 +188,7 @@ class MapReduce:
             "language": _UNKNOWN if order.language == "und" else language_name(order.language),
             "max_quotes": order.max_quotes if marked.candidates else 0,
         }
-        return await self._drafter.ask(prompt, marked, run, offered)
+        return await self._drafter.ask(prompt, marked, run, offered, is_last=is_last)
 
 
 def mark_notes(notes: Sequence[Draft]) -> Marked:

@@ -223,7 +223,7 @@ _Url = Annotated[
     ),
 ]
 _Title = Annotated[str, Meta(max_length=1000, description="The article's headline; the model sees it")]
-_Language = Annotated[
+LanguageTag = Annotated[
     str,
     Meta(
         pattern=LANGUAGE_PATTERN,
@@ -232,8 +232,8 @@ _Language = Annotated[
         examples=["en", "pt-BR"],
     ),
 ]
-_MaxQuotes = Annotated[int, Meta(ge=0, le=20, description="Most key quotes in the result")]
-_PromptName = Annotated[
+MaxQuotes = Annotated[int, Meta(ge=0, le=20, description="Most key quotes in the result")]
+PromptName = Annotated[
     str,
     Meta(
         min_length=1,
@@ -242,7 +242,7 @@ _PromptName = Annotated[
         examples=["article", "article@1"],
     ),
 ]
-_ModelName = Annotated[
+ModelName = Annotated[
     str,
     Meta(
         min_length=1,
@@ -282,10 +282,10 @@ class SummaryRequest(ArticleInput, kw_only=True, forbid_unknown_fields=True):
             description="`brief`: a few sentences. `standfirst`: one. `bullets`: a list of single sentences"
         ),
     ] = "brief"
-    max_quotes: _MaxQuotes = 5
-    language: _Language | None = None
-    prompt: _PromptName | None = None
-    model: _ModelName | None = None
+    max_quotes: MaxQuotes = 5
+    language: LanguageTag | None = None
+    prompt: PromptName | None = None
+    model: ModelName | None = None
     policy: Annotated[
         Policy | None,
         Meta(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -72,9 +73,45 @@ class OpenAIClient:
             raise map_error(exc) from _without_texts(exc)
         return response.content
 
+    async def stream(self, content: bytes) -> AsyncGenerator[bytes, None]:
+        """Ask as `post` does, for an answer in pieces: the JSON of each, or of all from who sends no pieces.
+
+        Raises:
+            RefusedError: the server calls the request wrong.
+            LLMError: one of its subclasses, for everything else that goes wrong, at any time.
+        """
+        try:
+            stream = await self._client.post(
+                "/chat/completions",
+                cast_to=object,
+                content=content,
+                stream=True,
+                stream_cls=openai.AsyncStream[object],
+            )
+            async with aclosing(stream.response) as response:
+                if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                    yield await response.aread()
+                    return
+                async for data in _data_of(response.aiter_bytes()):
+                    yield data
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as exc:
+            raise RefusedError(map_error(exc), _error_text(exc)) from _without_texts(exc)
+        except _FAULTS as exc:
+            raise map_error(exc) from _without_texts(exc)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+async def _data_of(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """The data of server-sent events, each of which is one line in this protocol."""
+    rest = b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data:"):
+                yield line[5:].strip()
 
 
 async def _in_pieces(content: bytes) -> AsyncIterator[bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,13 +17,15 @@ from msgspec import Struct
 
 from service.catalogue import Sampling, StructuredOutput
 from service.errors import LLMRequestError, LLMResponseError, LLMTimeoutError
-from service.llm import ChatReply, ChatRequest, FinishReason, OutputSchema, TokenUsage
+from service.llm import ChatReply, ChatRequest, OutputSchema, TextListener
+from service.openai_stream import CompletionUsage, StreamedReply, read_finish_reason, read_usage
 from service.provider_errors import RefusedError, is_about_context_length
 
 if TYPE_CHECKING:
     from service.openai_client import OpenAIClient
 
 _STRUCTURED: tuple[StructuredOutput, ...] = ("json_schema", "json_object", "none")
+_STREAM, _STREAM_OPTIONS = "stream", "stream_options"
 
 
 class _Dialect(Struct, frozen=True, kw_only=True):
@@ -31,16 +34,6 @@ class _Dialect(Struct, frozen=True, kw_only=True):
     structured: tuple[StructuredOutput, ...]
     token_limit: tuple[str, ...]
     dropped: frozenset[str] = frozenset()
-
-
-class _PromptTokensDetails(Struct):
-    cached_tokens: int | None = None
-
-
-class _CompletionUsage(Struct):
-    prompt_tokens: int
-    completion_tokens: int
-    prompt_tokens_details: _PromptTokensDetails | None = None
 
 
 class _AssistantMessage(Struct):
@@ -56,7 +49,7 @@ class _Choice(Struct):
 class _Completion(Struct):
     choices: list[_Choice]
     model: str | None = None
-    usage: _CompletionUsage | None = None
+    usage: CompletionUsage | None = None
 
 
 _decoder = msgspec.json.Decoder(_Completion)
@@ -101,10 +94,9 @@ class OpenAILLM:
         """See `LLM.complete`."""
         try:
             async with asyncio.timeout(request.timeout_s):
-                content = await self._send_in_known_dialect(request)
+                return await self._ask_in_known_dialect(request)
         except TimeoutError as exc:
             raise LLMTimeoutError(f"no answer within {request.timeout_s:g} s") from exc
-        return _read_reply(content, request.model)
 
     async def aclose(self) -> None:
         """See `LLM.aclose`."""
@@ -124,12 +116,15 @@ class OpenAILLM:
 
         return OpenAIClient(self._base_url, self._api_key, max_connections=self._max_connections)
 
-    async def _send_in_known_dialect(self, request: ChatRequest) -> bytes:
+    async def _ask_in_known_dialect(self, request: ChatRequest) -> ChatReply:
         client = await self._connected()
         dialect = self._dialects.get(request.model) or self._first_dialect(request.model)
         while True:
             try:
-                content = await client.post(_encode(request, dialect))
+                if request.listener is not None and _STREAM not in dialect.dropped:
+                    reply = await _stream(client, request, request.listener, dialect)
+                else:
+                    reply = await _post(client, request, dialect)
             except RefusedError as exc:
                 simpler = _without_rejected(dialect, request, exc.words)
                 if simpler is None:
@@ -137,7 +132,7 @@ class OpenAILLM:
                 dialect = simpler
             else:
                 self._dialects[request.model] = dialect
-                return content
+                return reply
 
     def _first_dialect(self, model: str) -> _Dialect:
         known = self._structured_output.get(model, "json_schema")
@@ -148,9 +143,27 @@ class OpenAILLM:
         )
 
 
-def _encode(request: ChatRequest, dialect: _Dialect) -> bytes:
+async def _post(client: OpenAIClient, request: ChatRequest, dialect: _Dialect) -> ChatReply:
+    return _read_reply(await client.post(_encode(_body(request, dialect))), request.model)
+
+
+async def _stream(
+    client: OpenAIClient, request: ChatRequest, listener: TextListener, dialect: _Dialect
+) -> ChatReply:
+    body = _body(request, dialect) | {_STREAM: True}
+    if _STREAM_OPTIONS not in dialect.dropped:
+        body[_STREAM_OPTIONS] = {"include_usage": True}
+    listener.begin()
+    streamed = StreamedReply(listener)
+    async with aclosing(client.stream(_encode(body))) as pieces:
+        async for piece in pieces:
+            streamed.add(piece)
+    return streamed.reply(request.model)
+
+
+def _encode(body: dict[str, object]) -> bytes:
     try:
-        return msgspec.json.encode(_body(request, dialect))
+        return msgspec.json.encode(body)
     except UnicodeError as exc:
         raise LLMRequestError("the prompt cannot be sent: it holds what is no Unicode text") from exc
 
@@ -194,7 +207,9 @@ def _without_rejected(dialect: _Dialect, request: ChatRequest, error: str) -> _D
         and re.search(r"response_format|json_schema|json_object|structured|grammar|guided", error)
     ):
         return msgspec.structs.replace(dialect, structured=dialect.structured[1:])
-    rejected = {name for name in _optional_parameters(request) if re.search(rf"\b{re.escape(name)}\b", error)}
+    optional = {_STREAM_OPTIONS, _STREAM} if request.listener is not None else set()
+    optional |= _optional_parameters(request).keys()
+    rejected = {name for name in optional if re.search(rf"\b{re.escape(name)}\b", error)}
     if rejected <= dialect.dropped:
         return None
     return msgspec.structs.replace(dialect, dropped=dialect.dropped | rejected)
@@ -208,25 +223,9 @@ def _read_reply(content: bytes, model: str) -> ChatReply:
     if not completion.choices:
         raise LLMResponseError("the provider's answer holds no choice")
     choice = completion.choices[0]
-    reason: FinishReason = "stop"
-    if choice.message.refusal:
-        reason = "refusal"
-    elif choice.finish_reason in {"length", "content_filter"}:
-        reason = "length" if choice.finish_reason == "length" else "content_filter"
     return ChatReply(
         text=choice.message.content or choice.message.refusal or "",
-        finish_reason=reason,
+        finish_reason=read_finish_reason(choice.finish_reason, refused=bool(choice.message.refusal)),
         model=completion.model or model,
-        usage=_read_usage(completion.usage),
-    )
-
-
-def _read_usage(usage: _CompletionUsage | None) -> TokenUsage | None:
-    if usage is None:
-        return None
-    details = usage.prompt_tokens_details
-    return TokenUsage(
-        input_tokens=usage.prompt_tokens,
-        cached_input_tokens=(details.cached_tokens or 0) if details else 0,
-        output_tokens=usage.completion_tokens,
+        usage=read_usage(completion.usage),
     )

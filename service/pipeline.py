@@ -30,6 +30,7 @@ from service.mapreduce import MapReduce, Order, Prompts
 from service.models import (
     ArticleInfo,
     Policy,
+    Quote,
     Revision,
     RevisionReason,
     Sentence,
@@ -41,7 +42,7 @@ from service.passages import Passage
 from service.prompts import Prompt
 from service.reading import Reading, read
 from service.repairs import compare, repair
-from service.run import Run
+from service.run import CheckedSentence, ChosenQuote, Run
 from service.tokens import count_tokens, get_encoding
 
 _MOST_PLACES = 5
@@ -219,6 +220,7 @@ class Pipeline:
         choice = await offload(long, choose_quotes, reading, edition.draft, job.max_quotes)
         if choice.by_code and job.prompts is not None and not run.degraded:
             run.notice("quotes_chosen_by_code", "The model picked no quotation; code chose.")
+        _tell_result(run, edition.sentences, choice.quotes)
         if run.tokens is None:
             run.tokens = await offload(long, count_tokens, job.text, get_encoding(run.model.encoding))
         text = render(edition.sentences, job.style, work.language)
@@ -246,6 +248,13 @@ class Pipeline:
             usage=run.usage(),
             created_at=datetime.now(UTC),
         )
+
+
+def _tell_result(run: Run, sentences: Sequence[Sentence], quotes: Sequence[Quote]) -> None:
+    for number, sentence in enumerate(sentences):
+        run.report(CheckedSentence(number, sentence))
+    for number, quote in enumerate(quotes):
+        run.report(ChosenQuote(number, quote))
 
 
 def _read(job: Job) -> tuple[Reading, ArticleIndex | None]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from service.catalogue import ModelInfo, cost_usd
 from service.llm import Priority, TokenUsage
-from service.models import Notice, Usage
+from service.models import Notice, Quote, Sentence, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,44 @@ class Progress(NamedTuple):
     total: int
 
 
+class DraftedSentence(Struct, frozen=True):
+    """A sentence that the model has just written: number `index` of its draft, and not checked."""
+
+    index: int
+    text: str
+
+
+class Restart(Struct, frozen=True):
+    """The model begins its answer anew: the drafted sentences so far are void."""
+
+
+class CheckedSentence(Struct, frozen=True):
+    """A sentence as it will stand in the result, which voids all drafted ones."""
+
+    index: int
+    sentence: Sentence
+
+
+class ChosenQuote(Struct, frozen=True):
+    """A key quote as it will stand in the result."""
+
+    index: int
+    quote: Quote
+
+
+Event: TypeAlias = Progress | DraftedSentence | Restart | CheckedSentence | ChosenQuote
+"""Something that happened to a request under way."""
+
+
 @dataclass(slots=True)
 class Run:
     """One request's way through the model: which model, until when, and what has been spent and noticed.
 
     `deadline` is a time of the running event loop in seconds; `priority` is that of its calls; `report` is
-    told of every step; `tokens` are the article's, once they are counted; `degraded` means that code stood in
-    for the model somewhere; `spent` has the model and the tokens of each call that was answered, None where
-    the server did not count; `draft_keys` are the store's keys of the drafts used.
+    told of every step, and `is_followed` says whether anybody wants to know before the end; `tokens` are the
+    article's, once they are counted; `degraded` means that code stood in for the model somewhere; `spent` has
+    the model and the tokens of each call that was answered, None where the server did not count; `draft_keys`
+    are the store's keys of the drafts used.
     """
 
     model: ModelInfo
@@ -47,7 +79,8 @@ class Run:
     cache: CachePolicy
     find_model: Callable[[str], ModelInfo]
     priority: Priority = "interactive"
-    report: Callable[[Progress], object] = lambda _: None
+    report: Callable[[Event], object] = lambda _: None
+    is_followed: Callable[[], bool] = lambda: False
     tokens: int | None = None
     chunks: int = 1
     truncated: bool = False

@@ -25,6 +25,7 @@ UNPREFIXED = {
 Positive = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(min_length=1)]
+JobsURL = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql://).")]
 HttpURL = Annotated[str, Meta(pattern=r"^https?://[^/]")]
 
 
@@ -79,6 +80,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Origins whose pages may call, separated by commas, such as https://cms.example"),
     ] = ()
+
+    stream_heartbeat_s: Annotated[
+        Seconds, Meta(description="Seconds of silence in a stream of events after which a comment is sent")
+    ] = 15.0
+    stream_linger_s: Annotated[
+        float,
+        Meta(ge=0, description="Seconds that work outlives its stream, for a caller who reconnects"),
+    ] = 5.0
 
     openai_api_key: Annotated[Secret | None, Meta(description="Key for the OpenAI-compatible server")] = None
     openai_base_url: Annotated[
@@ -135,6 +144,27 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_page_bytes: Annotated[Positive, Meta(description="Largest page or document, unpacked")] = 5_000_000
     extract_timeout_s: Annotated[Seconds, Meta(description="Seconds that reading a page may take")] = 10.0
     extract_processes: Annotated[Positive, Meta(description="Most pages read at once")] = 2
+    jobs_url: Annotated[
+        JobsURL | None,
+        Meta(
+            description="Where batches are kept: sqlite:///path or postgresql://user@host/database; unset: a "
+            "file in the user's data folder"
+        ),
+    ] = None
+    batch_concurrency: Annotated[
+        int,
+        Meta(ge=0, le=1000, description="Most articles of batches at once in this process; 0: others do it"),
+    ] = 16
+    batch_max_articles: Annotated[Positive, Meta(description="Most lines of a batch")] = 1_000_000
+    batch_takeover_s: Annotated[
+        Seconds,
+        Meta(
+            description="Seconds without a sign of life after which a worker's articles are given to others"
+        ),
+    ] = 15.0
+    batch_ttl_s: Annotated[
+        Seconds, Meta(description="Seconds that a batch and its results are kept after its end")
+    ] = 30 * 86400.0
 
     policy: Annotated[
         Policy, Meta(description="What becomes of unsupported facts where a request does not say")
@@ -208,6 +238,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             return self.cache_url
         return f"sqlite:///{platformdirs.user_data_path('standfirst') / 'cache.sqlite3'}"
 
+    def resolved_jobs_url(self) -> str:
+        """The URL of the database of batches, where the default is a file in the user's data folder."""
+        if self.jobs_url is not None:
+            return self.jobs_url
+        return f"sqlite:///{platformdirs.user_data_path('standfirst') / 'jobs.sqlite3'}"
+
 
 def variable_of(field: str) -> str:
     """The environment variable that a field of Settings is read from."""
@@ -241,7 +277,9 @@ def _convert(name: str, value: str, kind: object) -> object:
 def _in_words(error: msgspec.ValidationError) -> str:
     """The validation error for a person at a shell, who knows no types."""
     message = str(error)
-    if "matching regex" in message:  # the only pattern is that of URLs
+    if "matching regex" in message:  # the only patterns are those of URLs
+        if "postgresql" in message:
+            return "must start with sqlite:/// or postgresql://"
         place = message.partition(" - at ")[2].strip("`$.")
         return f"{place} must start with http:// or https://".lstrip()
     return message.replace(", got `str`", "").replace("`", "").replace("enum value", "value")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -12,9 +13,10 @@ from litestar.stores.base import Store
 from msgspec import Struct
 
 from service.cache import Flights, cache_key
-from service.catalogue import Catalogue
+from service.catalogue import Catalogue, ModelInfo
 from service.drafts import Drafter
 from service.errors import NotCachedError, UnknownModelError, UnknownPromptError
+from service.feed import Feed, Feeds
 from service.hooks import NO_HOOKS, Answered, CacheState, Hooks, Made, Stage
 from service.llm import LLM, Priority
 from service.mapreduce import INPUTS, Prompts
@@ -22,8 +24,9 @@ from service.models import Policy, Source, Style
 from service.pipeline import Job, Pipeline
 from service.prompts import PromptLibrary
 from service.reading import digest_of
-from service.run import DEFAULT_CACHE_POLICY, CachePolicy, Progress, Run
+from service.run import DEFAULT_CACHE_POLICY, CachePolicy, Event, Restart, Run
 from service.settings import Settings
+from service.tokens import count_tokens, get_encoding
 
 EXTRACTIVE: Final = "extractive"
 # Raised with every change of code that changes results, so that results of older code are misses.
@@ -102,6 +105,7 @@ class Summarizer:
         self._library = prompts
         self._store = store
         self._flights = flights
+        self._feeds = Feeds()
         self._settings = settings
         self._hooks = hooks
         self._ttl_s = round(settings.cache_ttl_s)
@@ -118,7 +122,7 @@ class Summarizer:
         article: Article,
         options: Options,
         cache: CachePolicy = DEFAULT_CACHE_POLICY,
-        report: Callable[[Progress], object] = lambda _: None,
+        report: Callable[[Event], object] | None = None,
         *,
         priority: Priority = "interactive",
     ) -> Outcome:
@@ -152,7 +156,7 @@ class Summarizer:
         self,
         job: Job,
         cache: CachePolicy = DEFAULT_CACHE_POLICY,
-        report: Callable[[Progress], object] = lambda _: None,
+        report: Callable[[Event], object] | None = None,
         priority: Priority = "interactive",
     ) -> Outcome:
         """Summarize an article, or wait for who does already.
@@ -160,9 +164,7 @@ class Summarizer:
         Raises:
             LLMError: the model did not answer, and there is no fallback.
         """
-        # Interactive callers do not join a batch, whose failures and pace are not theirs; a call of the model
-        # that both need is still one.
-        flight = f"{job.id} {cache.reads:d}{cache.writes:d}{priority[0]}"
+        flight = _flight(job, cache, priority)
 
         async def look() -> tuple[bytes, bool] | None:
             body = await self._store.get(_summary_key(job.id))
@@ -170,9 +172,10 @@ class Summarizer:
 
         # What may not be kept, or must be made anew, is no other process's business.
         find = look if cache.reads and cache.writes else None
-        (body, kept), joined = await self._flights.run(
-            flight, lambda: self._make(job, cache, report, priority), find
-        )
+        with self._feeds.at(flight) as feed, feed.heard_by(report) if report else nullcontext():
+            (body, kept), joined = await self._flights.run(
+                flight, lambda: self._make(job, cache, feed, priority), find
+            )
         state: CacheState = "joined" if joined else "miss"
         self._hooks.on_answered(Answered(state))
         return Outcome(job.id, body, state, kept)
@@ -183,6 +186,31 @@ class Summarizer:
         if body is not None:
             self._hooks.on_answered(_HIT)
         return body
+
+    @contextmanager
+    def follow(self, job: Job, cache: CachePolicy) -> Iterator[tuple[Feed, bool]]:
+        """What happens, and has happened, to the work that `make` begins or joins within the block.
+
+        Also whether equal work is under way in this process already. The work of another process is not
+        followed: all that comes of it is its result.
+        """
+        flight = _flight(job, cache, "interactive")
+        joins = flight in self._feeds
+        with self._feeds.at(flight) as feed:
+            yield feed, joins
+
+    def check(self, options: Options) -> None:
+        """Make sure that there is what `options` name; raises UnknownModelError or UnknownPromptError."""
+        self._prompts(options.prompt, self._known(options.model).prompt_suffix)
+
+    def model_info(self, model: str | None) -> ModelInfo | None:
+        """What is known of the model that a request for `model` asks; None if it asks none."""
+        name = model or self._models.names[0]
+        return None if name == EXTRACTIVE else self._models.catalogue.find(name)
+
+    def prompt_tokens(self) -> int:
+        """About how many tokens of a prompt go with each article."""
+        return count_tokens(self._library.get("article").source, get_encoding("o200k_base"))
 
     async def find(self, summary_id: str) -> bytes | None:
         """The summary of that id as JSON, if it is kept."""
@@ -206,14 +234,8 @@ class Summarizer:
         Raises:
             UnknownModelError, UnknownPromptError: the options name something that is not there.
         """
-        model = options.model or self._models.names[0]
-        if model not in self._models.names:
-            raise UnknownModelError(
-                "there is no such model here",
-                field="model",
-                remedy=f"use one of: {', '.join(self._models.names)}",
-            )
-        info = self._models.catalogue.find(model)
+        info = self._known(options.model)
+        model = info.name
         prompts = self._prompts(options.prompt, info.prompt_suffix)
         policy = options.policy or self._settings.policy
         if len(article.text) > _LONG_ARTICLE:
@@ -249,6 +271,16 @@ class Summarizer:
             prompts=used,
         )
 
+    def _known(self, model: str | None) -> ModelInfo:
+        name = model or self._models.names[0]
+        if name not in self._models.names:
+            raise UnknownModelError(
+                "there is no such model here",
+                field="model",
+                remedy=f"use one of: {', '.join(self._models.names)}",
+            )
+        return self._models.catalogue.find(name)
+
     def _prompts(self, name: str | None, suffix: str) -> Prompts:
         """The prompts to use: the named one, and those that go with it.
 
@@ -271,10 +303,10 @@ class Summarizer:
             repair=None if suffix else get("repair"),
         )
 
-    async def _make(
-        self, job: Job, cache: CachePolicy, report: Callable[[Progress], object], priority: Priority
-    ) -> tuple[bytes, bool]:
+    async def _make(self, job: Job, cache: CachePolicy, feed: Feed, priority: Priority) -> tuple[bytes, bool]:
         """Make a summary and keep it, unless code had to stand in for the model or nothing may be kept."""
+        if feed.events:  # of work that ended when its last caller left
+            feed.tell(Restart())
         loop = asyncio.get_running_loop()
         run = Run(
             model=self._models.catalogue.find(job.model),
@@ -283,7 +315,8 @@ class Summarizer:
             cache=cache,
             find_model=self._models.catalogue.find,
             priority=priority,
-            report=report,
+            report=feed.tell,
+            is_followed=lambda: feed.is_heard,
         )
         try:
             with self._hooks.on_stage(Stage("summarize", model=job.model)):
@@ -307,6 +340,15 @@ class Summarizer:
     async def _drafts_of(self, summary_id: str) -> list[str]:
         listed = await self._store.get(_drafts_key(summary_id))
         return msgspec.json.decode(listed, type=list[str]) if listed else []
+
+
+def _flight(job: Job, cache: CachePolicy, priority: Priority) -> str:
+    """What equal work has in common.
+
+    Interactive callers do not join a batch, whose failures and pace are not theirs; a call of the model that
+    both need is still one.
+    """
+    return f"{job.id} {cache.reads:d}{cache.writes:d}{priority[0]}"
 
 
 def _summary_key(summary_id: str) -> str:

@@ -20,6 +20,7 @@ from redis.retry import Retry
 from bench.mock_llm import MockLLM
 from service.app import create_app
 from service.settings import Settings
+from tests.batch_backends import BACKENDS, PostgresServer, postgres_server
 
 
 @pytest.fixture
@@ -72,6 +73,7 @@ def serve(mock_llm: MockLLM, tmp_path: Path) -> Iterator[Callable[..., httpx.Cli
             chosen = {
                 "openai_base_url": mock_llm.base_url,
                 "cache_url": f"sqlite:///{tmp_path}/cache.sqlite3",
+                "jobs_url": f"sqlite:///{tmp_path}/jobs.sqlite3",
                 "llm_attempts": 1,
             } | changes
             return stack.enter_context(running(Settings(**chosen)))  # type: ignore[arg-type]
@@ -86,11 +88,17 @@ def service(serve: Callable[..., httpx.Client]) -> httpx.Client:
 
 
 @pytest.fixture(scope="session")
-def extractive() -> Iterator[httpx.Client]:
+def extractive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a service that asks no model and keeps nothing on disk."""
-    with running(
-        Settings(model="extractive", cache_url="memory://", max_article_bytes=200_000, max_page_bytes=200_000)
-    ) as client:
+    jobs = tmp_path_factory.mktemp("jobs") / "jobs.sqlite3"
+    settings = Settings(
+        model="extractive",
+        cache_url="memory://",
+        max_article_bytes=200_000,
+        max_page_bytes=200_000,
+        jobs_url=f"sqlite:///{jobs}",
+    )
+    with running(settings) as client:
         yield client
 
 
@@ -153,3 +161,18 @@ def redis_url(_shared_redis: RedisServer) -> str:
     """The URL of an empty Redis that one test at a time has for itself, with nothing wrong with it."""
     _shared_redis.client.flushall()
     return _shared_redis.url
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def jobs_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The URL of an empty database for the batches of one module, of each kind in turn."""
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("_postgres")
+        return server.new_database()
+    return f"sqlite:///{tmp_path_factory.mktemp('jobs')}/jobs.sqlite3"

@@ -142,7 +142,7 @@ def test_image_gets_all_that_its_wheel_is_made_of(wheel: Path, tmp_path: Path) -
 def test_image_installs_only_requirements_that_exist() -> None:
     named = re.findall(r"requirements/(\w+)\.txt", (ROOT / "Dockerfile").read_text())
 
-    assert {"build", "run", "local"} == set(named) <= set(PINNED_FROM)
+    assert {"build", "run", "local", "extras"} == set(named) <= set(PINNED_FROM)
 
 
 def test_no_tracked_file_names_a_registry_or_this_machine() -> None:

@@ -156,7 +156,7 @@ def _decode_json(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"), type=kind)
     except msgspec.ValidationError as exc:
-        raise _explain(exc, kind) from exc
+        raise explain(exc, kind) from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         if _HALF_A_PAIR.search(body):
             raise MalformedBodyError(
@@ -195,10 +195,10 @@ def _with_options(form: str, article: str, options: dict[str, str], kind: type[T
     try:
         return msgspec.convert({form: article, **options}, type=kind, strict=False)
     except msgspec.ValidationError as exc:
-        raise _explain(exc, kind) from exc
+        raise explain(exc, kind) from exc
 
 
-def _explain(error: msgspec.ValidationError, kind: type[Struct]) -> RequestError:
+def explain(error: msgspec.ValidationError, kind: type[Struct]) -> RequestError:
     """The validation error with its field, and with what would be allowed there."""
     message = str(error)
     if unknown := _UNKNOWN_FIELD.search(message):

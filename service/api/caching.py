@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
+from litestar.datastructures.headers import Accept
+from litestar.enums import MediaType
+
 from service.run import CachePolicy
 from service.summarizer import Outcome
 
 _NAME = "Standfirst"
+_EVENTS = "text/event-stream"
 
 
 def read_policy(cache_control: str | None) -> CachePolicy:
@@ -19,6 +23,13 @@ def read_policy(cache_control: str | None) -> CachePolicy:
         writes=not no_store,
         only="only-if-cached" in directives,
     )
+
+
+def wants_events(accept: bytes) -> bool:
+    """Whether `Accept` prefers server-sent events to JSON."""
+    if b"event-stream" not in accept:
+        return False
+    return Accept(accept.decode("latin-1")).best_match([MediaType.JSON, _EVENTS]) == _EVENTS
 
 
 def cache_status(outcome: Outcome, policy: CachePolicy) -> str:

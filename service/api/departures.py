@@ -24,11 +24,15 @@ def answer_when_stopped(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError as exc:
-            raise ServiceUnavailableException(
-                "The service is stopping.", headers={"Retry-After": _RESTART_S, "Connection": "close"}
-            ) from exc
+            raise stopping() from exc
 
     return answering
+
+
+def stopping() -> HTTPException:
+    """The error of whoever is not answered because the server stops."""
+    headers = {"Retry-After": _RESTART_S, "Connection": "close"}
+    return ServiceUnavailableException("The service is stopping.", headers=headers)
 
 
 def caller_gone() -> HTTPException:
@@ -45,7 +49,7 @@ async def unless_gone(request: Request[Any, Any, Any], work: Coroutine[Any, Any,
         HTTPException: the caller has gone.
     """
     working = asyncio.create_task(work)
-    watching = asyncio.create_task(_wait_until_gone(request))
+    watching = asyncio.create_task(wait_until_gone(request.receive))
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -56,6 +60,7 @@ async def unless_gone(request: Request[Any, Any, Any], work: Coroutine[Any, Any,
         working.cancel()
 
 
-async def _wait_until_gone(request: Request[Any, Any, Any]) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def wait_until_gone(receive: Receive) -> None:
+    """Wait until the caller closes the connection; the request's body must have been read."""
+    while (await receive())["type"] != "http.disconnect":
         pass

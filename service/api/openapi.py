@@ -15,6 +15,7 @@ from litestar.openapi.spec import (
     OpenAPIMediaType,
     Operation,
     Parameter,
+    RequestBody,
     Schema,
     SecurityScheme,
 )
@@ -57,11 +58,59 @@ class SummaryOperation(ArticleOperation):
         """Add the header fields, which the handler reads by itself."""
         super().__post_init__()
         self.parameters = [
-            Parameter("Cache-Control", "header", Schema(type=OpenAPIType.STRING), description=_CACHE_CONTROL)
+            Parameter("Cache-Control", "header", Schema(type=OpenAPIType.STRING), description=_CACHE_CONTROL),
+            Parameter("Accept", "header", Schema(type=OpenAPIType.STRING), description=_ACCEPT),
+        ]
+        content = getattr((self.responses or {}).get("200"), "content", None)
+        if content is not None:
+            content["text/event-stream"] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING))
+
+
+@dataclass
+class BatchOperation(Operation):
+    """An operation that takes a batch, which the handler reads by itself."""
+
+    def __post_init__(self) -> None:
+        """Add body, query and header field."""
+        lines = Schema(type=OpenAPIType.STRING, description="One object a line, as in the list.")
+        items = Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.OBJECT, required=["text"]))
+        self.request_body = RequestBody(
+            required=True,
+            content={
+                "application/jsonl": OpenAPIMediaType(schema=lines),
+                "application/json": OpenAPIMediaType(schema=items),
+            },
+        )
+        self.parameters = [
+            *(
+                Parameter(name, "query", Schema(type=kind), description=description)
+                for name, (kind, description) in _BATCH_QUERY.items()
+            ),
+            Parameter(
+                "Idempotency-Key",
+                "header",
+                Schema(type=OpenAPIType.STRING, min_length=1, max_length=255),
+                description="Submitting again under the same key finds the first batch",
+            ),
         ]
 
 
+_OPTION = "For lines that do not say"
+_BATCH_QUERY = {
+    "style": (OpenAPIType.STRING, _OPTION),
+    "max_quotes": (OpenAPIType.INTEGER, _OPTION),
+    "language": (OpenAPIType.STRING, _OPTION),
+    "prompt": (OpenAPIType.STRING, _OPTION),
+    "model": (OpenAPIType.STRING, _OPTION),
+    "policy": (OpenAPIType.STRING, _OPTION),
+    "priority": (OpenAPIType.STRING, "`high`, `normal` or `low`: which of your batches go first"),
+    "max_cost_usd": (OpenAPIType.NUMBER, "The batch stops before it costs more; raise it to go on"),
+    "dry_run": (OpenAPIType.BOOLEAN, "Only say what the batch would come to"),
+    "strict": (OpenAPIType.BOOLEAN, "Refuse all lines if one is no request"),
+    "ignore_unknown": (OpenAPIType.BOOLEAN, "Leave aside fields of a line that a request has not"),
+}
 _CACHE_CONTROL = "`no-cache`: do it again. `no-store`: keep nothing. `only-if-cached`: do not make it"
+_ACCEPT = "`text/event-stream`: server-sent events while it is made; see docs/api.md"
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -81,10 +130,12 @@ _MEANINGS = {
     404: "There is no such thing",
     408: "The body did not arrive in time",
     413: "The body or the article is over its limit",
+    409: "What the batch is, or is doing, does not allow that",
     415: "The body's media type is not supported",
     422: "A field has a value that cannot be used",
     502: "The model failed, and there is no fallback",
     503: "The model cannot be reached now, and there is no fallback",
+    507: "There is no space left for batches",
     504: "No cached result for `only-if-cached`, or the model did not answer in time",
 }
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
+import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from service.api.access import AccessError, KeyRequiredError, OriginRefusedError, ScopeMissingError
 from service.api.bodies import MalformedBodyError, SlowBodyError, UnsupportedMediaTypeError
+from service.api.departures import stopping
 from service.errors import (
     ArticleTooLargeError,
+    BadLinesError,
+    BatchConflictError,
+    BatchNotFoundError,
+    BatchTooLargeError,
     BlockedAddressError,
     ConsentWallError,
     FetchingOffError,
     IntakeBusyError,
     InvalidArticleError,
     InvalidURLError,
+    JobStoreError,
+    JobStoreFullError,
     LLMBusyError,
     LLMConnectionError,
     LLMError,
@@ -87,6 +96,10 @@ _KINDS: dict[type[StandfirstError], _Kind] = {
     PaywallError: _Kind(422, "paywall", "The article is behind a paywall"),
     ConsentWallError: _Kind(422, "consent-wall", "A consent question hides the article"),
     PageError: _Kind(422, "no-article", "There is no article in the page"),
+    BatchNotFoundError: _Kind(404, "not-found", "There is nothing here"),
+    BatchConflictError: _Kind(409, "conflict", "The batch does not allow that"),
+    BatchTooLargeError: _Kind(413, "batch-too-large", "The batch is too large"),
+    BadLinesError: _Kind(422, "bad-lines", "Lines of the batch cannot be used"),
     RequestError: _Kind(422, "invalid-request", "The request cannot be used"),
     LLMRateLimitedError: _Kind(503, "model-throttled", "The model's provider is throttling"),
     LLMTimeoutError: _Kind(504, "model-timeout", "The model did not answer in time"),
@@ -94,6 +107,8 @@ _KINDS: dict[type[StandfirstError], _Kind] = {
     LLMUnavailableError: _Kind(503, "model-unavailable", "The model's server has failed and is left alone"),
     LLMConnectionError: _Kind(503, "model-unreachable", "The model cannot be reached"),
     LLMError: _Kind(502, "model-failed", "The model failed"),
+    JobStoreFullError: _Kind(507, "storage-full", "There is no space left for batches"),
+    JobStoreError: _Kind(503, "batches-unavailable", "Batches cannot be reached now"),
     StandfirstError: _Kind(500, "internal", "The service failed"),
 }
 _HTTP_NAMES = {
@@ -132,14 +147,16 @@ def handle_standfirst_error(
         members |= {"field": error.field, "remedy": error.remedy}
     if isinstance(error, AccessError):
         members["remedy"] = error.remedy
-    if isinstance(error, ArticleTooLargeError):
+    if isinstance(error, ArticleTooLargeError | BatchTooLargeError):
         members |= {"limit": error.limit, "unit": error.unit}
+    if isinstance(error, BadLinesError):
+        members["errors"] = msgspec.to_builtins(error.lines)
     if isinstance(error, (LLMError, IntakeBusyError)):
         members["retry_after_s"] = error.retry_after_s
     response = problem(kind.status, kind.name, kind.title, members)
     if isinstance(error, KeyRequiredError | ScopeMissingError):
         response.headers["WWW-Authenticate"] = error.challenge
-    if isinstance(error, SlowBodyError):
+    if isinstance(error, SlowBodyError | BatchTooLargeError):
         response.headers["Connection"] = "close"  # what is left of the body would be read as the next request
     return response
 
@@ -177,13 +194,24 @@ def _handle_validation(
     return problem(422, "invalid-request", "The request cannot be used", {"detail": message, "field": field})
 
 
-def handle_unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
+def handle_unexpected(request: Request[Any, Any, Any], error: BaseException) -> Response[dict[str, object]]:
     """A mistake of ours."""
     _log_place(request, error)
     return problem(500, "internal", "The service failed", {"detail": "This is a fault of the service."})
 
 
-def _log_place(request: Request[Any, Any, Any], error: Exception) -> None:
+def to_problem(request: Request[Any, Any, Any], error: BaseException) -> bytes:
+    """The problem details of any error, as JSON, for where it cannot be a response any more."""
+    if isinstance(error, StandfirstError):
+        response = handle_standfirst_error(request, error)
+    elif isinstance(error, asyncio.CancelledError):
+        response = handle_http_exception(request, stopping())
+    else:
+        response = handle_unexpected(request, error)
+    return msgspec.json.encode(response.content)
+
+
+def _log_place(request: Request[Any, Any, Any], error: BaseException) -> None:
     """Log an error by its class and place, never by its text, which may quote the article."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:

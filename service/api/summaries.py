@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -17,12 +21,15 @@ from litestar.types import ASGIApp
 from service.api.access import needs
 from service.api.answers import JSONBytes
 from service.api.bodies import ArticleRequest
-from service.api.caching import cache_status, entity_tag, matches, read_policy
+from service.api.caching import cache_status, entity_tag, matches, read_policy, wants_events
 from service.api.departures import unless_gone
+from service.api.events import EventStream, accepted, encode, follow, once
 from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, SummaryOperation, problems
+from service.api.problems import to_problem
 from service.api.recent import RecentRequests
 from service.assembly import Assembly
 from service.models import Source, Summary, SummaryRequest
+from service.pipeline import Job
 from service.run import CachePolicy
 from service.summarizer import Article, Options, Outcome, Summarizer
 
@@ -61,8 +68,9 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
     """
     # Everything is taken from the request itself: Litestar's parameters and dependencies would cost a hit
     # more than all else.
-    content_type, cache_control = request.field(b"content-type"), request.field(b"cache-control")
-    policy = read_policy(cache_control.decode("latin-1"))
+    content_type = request.field(b"content-type")
+    policy = read_policy(request.field(b"cache-control").decode("latin-1"))
+    streams = wants_events(request.field(b"accept"))
     state = request.app.state
     summarizer: Summarizer = state.assembly.summarizer
     recent: RecentRequests = state.recent
@@ -72,7 +80,7 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
         digest = recent.digest(sent, content_type, request.scope["query_string"])
         if summary_id := recent.find(digest):
             if found := await summarizer.find_again(summary_id):
-                return _hit(summary_id, found)
+                return _hit_events(summary_id, found) if streams else _hit(summary_id, found)
             recent.forget(digest)
     data = await request.read(SummaryRequest)
     article = await _article(request, data, policy)
@@ -80,6 +88,10 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
     if outcome := await summarizer.look(job, policy):
         if digest is not None and not _has_own_data(data, article.source):
             recent.remember(digest, job.id)
+        if streams:
+            return _hit_events(job.id, _with_own_data(outcome.body, data, article.source))
+    elif streams:
+        return _events(request, job, policy, partial(_with_own_data, data=data, source=article.source))
     else:
         outcome = await unless_gone(request, summarizer.make(job, policy))
     return _answer(outcome, policy, data, article.source)
@@ -89,6 +101,47 @@ async def _article(request: ArticleRequest, data: SummaryRequest, policy: CacheP
     reading = request.app.state.assembly.intake.read(data, policy)
     article: Article = await (reading if data.text is not None else unless_gone(request, reading))
     return article
+
+
+def _hit_events(summary_id: str, body: bytes) -> EventStream:
+    """A summary that is there already, for who asked for events."""
+    events = once(accepted(summary_id, "hit"), encode("result", body))
+    return EventStream(
+        events, [(b"cache-status", b"Standfirst; hit"), (b"cache-control", b"private, no-cache")]
+    )
+
+
+def _events(
+    request: ArticleRequest, job: Job, policy: CachePolicy, finish: Callable[[bytes], bytes]
+) -> EventStream:
+    """A summary that is yet to be made, and what happens on the way to it."""
+    state = request.app.state
+    problem = partial(to_problem, request)
+
+    async def events() -> AsyncGenerator[bytes, None]:
+        summarizer: Summarizer = state.assembly.summarizer
+        with summarizer.follow(job, policy) as (feed, joins):
+            yield accepted(job.id, "joined" if joins else "miss")
+            work = asyncio.create_task(summarizer.make(job, policy))
+            following = follow(
+                work,
+                feed,
+                state.assembly.settings.stream_heartbeat_s,
+                lambda outcome: finish(outcome.body),
+                problem,
+            )
+            try:
+                async with aclosing(following):
+                    async for event in following:
+                        yield event
+            finally:
+                state.lingering.keep(work)
+
+    headers = [
+        (b"cache-status", b"Standfirst; fwd=miss" if policy.reads else b"Standfirst; fwd=request"),
+        (b"cache-control", b"private, no-cache" if policy.writes else b"no-store"),
+    ]
+    return EventStream(events(), headers, encode("error", problem(asyncio.CancelledError())))
 
 
 def _options(data: SummaryRequest) -> Options:

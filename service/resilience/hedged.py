@@ -84,7 +84,8 @@ class Hedged:
             done, _ = await asyncio.wait(calls, timeout=after_s)
             if not done and self._saved >= 1 and deadline.left_s() > 0:
                 self._saved -= 1
-                again = msgspec.structs.replace(deadline.request(), priority="batch")
+                # Two answers cannot be heard at once.
+                again = msgspec.structs.replace(deadline.request(), priority="batch", listener=None)
                 calls.append(asyncio.ensure_future(self._llm.complete(again)))
                 if self._on_hedge is not None:
                     self._on_hedge(Hedge(after_s))

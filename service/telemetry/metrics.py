@@ -25,7 +25,8 @@ from service.hooks import Answered, CacheState, Made
 from service.resilience import Admission, BreakerChange, Call, Failover, Hedge, Retry
 from service.resilience.observed import name_of, outcome
 
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+# The framework adds the charset.
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.partition("; charset")[0]
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _STATES: Final = {"closed": 0, "half_open": 1, "open": 2}

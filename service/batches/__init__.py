@@ -1,0 +1,7 @@
+"""Batches of articles: durable, resumable, within a budget."""
+
+from service.batches.batches import Batches
+from service.batches.lines import RawLine, split_lines
+from service.batches.models import Batch, BatchPage, Estimate, Receipt, Submission
+
+__all__ = ["Batch", "BatchPage", "Batches", "Estimate", "RawLine", "Receipt", "Submission", "split_lines"]

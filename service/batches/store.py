@@ -1,0 +1,84 @@
+"""The database of batches, called from an event loop that it never blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.batches.ledger import Ledger
+from service.batches.receiving import Receiving
+from service.batches.tables import open_database
+from service.batches.views import Views
+from service.errors import JobStoreError, JobStoreFullError
+
+_log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_THREADS = 6
+_CALL_S = 60.0
+_AGAIN_S = 2.0
+_POSTGRES_FULL = "53100"
+
+
+class Store:
+    """The tables of batches by what is done with them; `call` runs any of their methods in a thread."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.receiving = Receiving(engine)
+        self.ledger = Ledger(engine)
+        self.views = Views(engine)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="batches")
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open the database of that URL, making its tables; blocks, and raises JobStoreError."""
+        try:
+            return cls(open_database(url))
+        except (SQLAlchemyError, OSError, ValueError) as exc:
+            raise _in_our_words(exc) from exc
+
+    async def call(self, method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """The result of a method that blocks; raises JobStoreError where the database does not do it."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(_CALL_S):
+                return await loop.run_in_executor(self._threads, lambda: method(*args, **kwargs))
+        except TimeoutError as exc:
+            raise JobStoreError(f"the database of batches did not answer within {_CALL_S:g} s") from exc
+        except (SQLAlchemyError, OSError) as exc:
+            raise _in_our_words(exc) from exc
+
+    async def insist(self, method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `call`, again and again until the database does it: a full disk or a restart passes."""
+        while True:
+            try:
+                return await self.call(method, *args, **kwargs)
+            except JobStoreError as exc:
+                _log.warning("%s; trying again in %g s", exc, _AGAIN_S)
+                await asyncio.sleep(_AGAIN_S)
+
+    def close(self) -> None:
+        """Let go of the database; blocks until calls under way have returned."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self.engine.dispose()
+
+
+def _in_our_words(error: Exception) -> JobStoreError:
+    """`error` without its statement, which has addresses and may have more."""
+    cause = getattr(error, "orig", None) or error
+    full = getattr(cause, "errno", None) == errno.ENOSPC or getattr(cause, "sqlstate", "") == _POSTGRES_FULL
+    if full or "disk is full" in str(cause):
+        return JobStoreFullError("there is no space left for batches")
+    if isinstance(error, ValueError):
+        return JobStoreError(f"the database of batches cannot be used: {error}")
+    return JobStoreError(f"the database of batches cannot be used ({type(cause).__name__})")

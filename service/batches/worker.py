@@ -1,0 +1,169 @@
+"""A process's part in the work on batches: it hands out articles, makes them, and looks after the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from service.batches.engine import Engine
+from service.batches.gathering import Gathering
+from service.batches.ledger import Failed, Outcome, Returned, Ticket
+from service.batches.runner import Runner
+from service.batches.store import Store
+from service.batches.workers import Roster
+from service.errors import JobStoreError
+from service.intake import Intake
+from service.summarizer import Summarizer
+
+_log = logging.getLogger(__name__)
+
+_FEED_S = 0.1
+_IDLE_FEED_S = 1.0
+_JOIN_S = 3.0
+_SAME_NOTE_S = 5.0
+_BEATS = 5  # signs of life in the time after which one counts as dead
+_TOGETHER = 64
+_SWEPT_AT_ONCE = 500
+_GAVE_UP = "its worker died each time; the article may be what it dies of"
+
+
+class Worker:
+    """Works on the batches of a store, as far as other processes leave it to this one.
+
+    Args:
+        store: The batches.
+        summarizer: Makes the summaries.
+        intake: Reads what lines hand in.
+        concurrency: Most articles at once.
+        takeover_s: Seconds without a sign of life after which another worker counts as dead.
+        keep_s: Seconds for which a batch is kept after its end.
+        on_ended: Told the ids of batches that completed here.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        summarizer: Summarizer,
+        intake: Intake,
+        *,
+        concurrency: int,
+        takeover_s: float,
+        keep_s: float,
+        on_ended: Callable[[Sequence[str]], object],
+    ) -> None:
+        self._store = store
+        self._concurrency = concurrency
+        self._beat_s = takeover_s / _BEATS
+        self._keep_s = keep_s
+        self._on_ended = on_ended
+        self._roster = Roster(store.engine, takeover_s)
+        self._desk = _StoreDesk(store, on_ended)
+        self._engine = Engine(
+            store.engine, self._roster.id, concurrency, Runner(summarizer, intake.read, self._desk).run
+        )
+        self._wake = asyncio.Event()
+        self._alive = 1
+        self._launched = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.joined = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to work, in the background, as soon as nobody else has the database for itself."""
+        self._tasks.append(asyncio.create_task(self._work()))
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    async def _work(self) -> None:
+        while not await self._store.insist(self._roster.join):  # noqa: ASYNC110 - another process's
+            await asyncio.sleep(_JOIN_S)
+        await asyncio.to_thread(self._engine.launch, asyncio.get_running_loop())
+        self._launched = True
+        self._tasks.append(asyncio.create_task(self._tend()))
+        self.joined.set()
+        while True:
+            most = 2 * self._concurrency * self._alive
+            fed = await self._store.insist(self._store.ledger.feed, most, self._engine.enqueue)
+            self._wake.clear()
+            busy = fed or await self._store.insist(self._store.ledger.active)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FEED_S if busy else _IDLE_FEED_S):
+                    await self._wake.wait()
+
+    async def _tend(self) -> None:
+        """Show that this process lives, take over from those that do not, and clear away what has ended."""
+        while True:
+            await self._store.insist(self._roster.beat)
+            if dead := await self._store.insist(self._roster.dead):
+                _log.warning("%d workers on batches have died; their articles are taken over", len(dead))
+                await self._store.insist(self._engine.recover, dead)
+                await self._store.insist(self._roster.strike, dead)
+            self._alive = max(1, await self._store.insist(self._roster.alive))
+            for ticket in await self._store.insist(self._engine.broken, _SWEPT_AT_ONCE):
+                await self._desk.finish(Failed(ticket, "gave-up", _GAVE_UP))
+            until = monotonic() + self._beat_s
+            while await self._store.insist(self._engine.sweep, _SWEPT_AT_ONCE) and monotonic() < until:
+                pass
+            await self._store.insist(self._store.receiving.discard_abandoned)
+            await self._store.insist(self._store.receiving.discard_old, self._keep_s)
+            await asyncio.sleep(max(0.0, until - monotonic()))
+
+    async def aclose(self, grace_s: int) -> None:
+        """Begin no more, and give what is under way some seconds; the rest is for whoever comes next."""
+        feeding = self._tasks[:1]
+        await _cancel(feeding)
+        if self._launched:
+            await asyncio.to_thread(self._engine.stop, grace_s)
+        await _cancel(self._tasks)
+        await self._desk.aclose()
+        with contextlib.suppress(JobStoreError):
+            await self._store.call(self._roster.leave)
+
+
+class _StoreDesk:
+    """See `Desk`: the store, with many articles in one transaction, and patience when it fails."""
+
+    def __init__(self, store: Store, on_ended: Callable[[Sequence[str]], object]) -> None:
+        self._store = store
+        self._on_ended = on_ended
+        self._loads = Gathering(self._load_all, _TOGETHER)
+        self._finishes = Gathering(self._finish_all, _TOGETHER)
+        self._notes: dict[str, float] = {}
+
+    async def load(self, ticket: Ticket) -> bytes | Returned | None:
+        return await self._loads(ticket)
+
+    async def finish(self, outcome: Outcome) -> None:
+        await self._finishes(outcome)
+
+    async def stopped(self, batch_id: str) -> bool:
+        return await self._store.insist(self._store.ledger.stopped, batch_id)
+
+    async def hold_up(self, batch_id: str, reason: str) -> None:
+        now = monotonic()
+        if now >= self._notes.get(batch_id, 0.0):
+            self._notes = {batch_id: now + _SAME_NOTE_S}
+            await self._store.insist(self._store.ledger.hold_up, batch_id, reason)
+
+    async def _load_all(self, tickets: Sequence[Ticket]) -> Sequence[bytes | Returned | None]:
+        return await self._store.insist(self._store.ledger.load, tickets)
+
+    async def _finish_all(self, outcomes: Sequence[Outcome]) -> Sequence[None]:
+        ended = await self._store.insist(self._store.ledger.finish, outcomes)
+        if ended:
+            self._on_ended(ended)
+        return [None] * len(outcomes)
+
+    async def aclose(self) -> None:
+        await self._loads.aclose()
+        await self._finishes.aclose()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
