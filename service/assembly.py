@@ -32,7 +32,7 @@ from service.telemetry import Metrics, Telemetry, start_tracing
 from service.tokens import get_encoding
 
 _DEFAULT_MODEL = "gpt-6-luna"
-_DEFAULT_BASE_URL = "https://api.openai.com/v1"
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
 # What endpoints are called in metrics.
 _FIRST = "first"
 _EMBEDDED = "embedded"
@@ -78,7 +78,7 @@ class Assembly:
         self.keys = _key_ring(settings)
         self.prompts = PromptLibrary.load(Path(settings.prompts_dir) if settings.prompts_dir else None)
         self._catalogue = Catalogue.load(Path(settings.models_file) if settings.models_file else None)
-        self._models = _models(settings)
+        self._models = model_names(settings)
         self._local: LocalLLMServer | None = None
         self._breakers: dict[str, Breaker] = {}
         self.telemetry = Telemetry(self._metrics(), start_tracing(settings.otlp_endpoint))
@@ -126,7 +126,7 @@ class Assembly:
         """What tells the configured models from those of the same names elsewhere."""
         if self._local is not None:
             return self._local.identity
-        return self.settings.openai_base_url or _DEFAULT_BASE_URL
+        return self.settings.openai_base_url or DEFAULT_BASE_URL
 
     def _configured_llm(self) -> LLM:
         settings = self.settings
@@ -145,7 +145,7 @@ class Assembly:
             self.telemetry.watch(_EMBEDDED, one_by_one)
             first = Retrying(one_by_one, settings.llm_attempts, on_retry=self.telemetry.on_retry(_EMBEDDED))
         else:
-            url = settings.openai_base_url or _DEFAULT_BASE_URL
+            url = settings.openai_base_url or DEFAULT_BASE_URL
             first = self._guarded(self._client(url, settings.openai_api_key), _FIRST)
         if not settings.fallbacks:
             return first
@@ -251,7 +251,7 @@ def _settle_collector() -> None:
     gc.set_threshold(10_000, 10, 20)
 
 
-def _models(settings: Settings) -> tuple[str, ...]:
+def model_names(settings: Settings) -> tuple[str, ...]:
     """The models that a request may name, the default first; `extractive` is always among them."""
     first = settings.model or (LOCAL_MODEL if settings.uses_embedded_llm else _DEFAULT_MODEL)
     return tuple(dict.fromkeys((first, *settings.models, EXTRACTIVE)))
