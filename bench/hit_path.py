@@ -29,6 +29,7 @@ from bench.harness import (
     interleave,
     mock_llm,
     ratio,
+    redis_server,
     service,
     show,
 )
@@ -48,16 +49,21 @@ class Hits:
         self.mock: Mock = stack.enter_context(mock_llm())
         self.load = stack.enter_context(Worker("bench.load"))
         self.requests = requests
+        redis_url, redis = stack.enter_context(redis_server())
         self.servers: dict[str, Process] = {
             "echo": stack.enter_context(bare_litestar()),
             "memory": stack.enter_context(service(self.mock.url, model="mock", cache_url="memory://")),
             "sqlite": stack.enter_context(service(self.mock.url, model="mock")),
+            # Without the layer of memory before it, so that each hit is read from Redis.
+            "redis": stack.enter_context(
+                service(self.mock.url, model="mock", cache_url=f"{redis_url}?local_ttl_s=0.000001")
+            ),
         }
         self.folder = folder
         self.bodies = self.write("hit", [{"text": make_article(7, ECHO_CHARACTERS)}])
         for server in self.servers.values():
             server.pin(0)
-        for process in (self.mock.process, self.load):
+        for process in (self.mock.process, self.load, redis):
             process.pin(1)
 
     def write(self, name: str, bodies: list[Json]) -> str:
@@ -88,7 +94,7 @@ def compare_hits(hits: Hits, rounds: int) -> None:
         return rate
 
     rates = interleave({name: partial(measure, name) for name in hits.servers}, rounds)
-    for name, limit in (("memory", 0.9), ("sqlite", 0.75)):
+    for name, limit in (("memory", 0.9), ("sqlite", 0.75), ("redis", 0.45)):
         note = (
             f"{statistics.median(rates[name]):.0f} to {statistics.median(rates['echo']):.0f} a second; "
             f"CPU {statistics.median(cpu[name]):.0f} to {statistics.median(cpu['echo']):.0f} µs"

@@ -14,6 +14,7 @@ from litestar.types import Empty
 from msgspec import Struct
 
 from service.api.departures import caller_gone
+from service.api.waiting import within
 from service.errors import RequestError
 from service.extraction import codec_of, decode_page
 from service.fetching import HTML_TYPES
@@ -75,18 +76,19 @@ class ArticleRequest(Request[Any, Any, Any]):
         if self._body is Empty:
             limit = self.app.state.assembly.settings.body_s
             try:
-                async with asyncio.timeout(limit):
-                    self._body = self._connection_state.body = await self._receive_body()
+                body = await within(limit, self._receive_body())
             except TimeoutError as exc:
                 raise SlowBodyError(
                     f"the body did not arrive within {limit:g} s", remedy="send it again, or in parts"
                 ) from exc
+            self._body = self._connection_state.body = body
         return self._body
 
     async def _receive_body(self) -> bytes:
         """The body as it arrives; `Request.stream` does the same at twice the cost, which hits pay."""
         limit = self.route_handler.resolve_request_max_body_size() or math.inf
-        if (self.content_length or 0) > limit:
+        announced = self.field(b"content-length")
+        if announced.isdigit() and int(announced) > limit:
             raise RequestEntityTooLarge
         parts: list[bytes] = []
         size = 0

@@ -7,7 +7,7 @@ import hashlib
 from litestar.datastructures.headers import Accept
 from litestar.enums import MediaType
 
-from service.run import CachePolicy
+from service.run import DEFAULT_CACHE_POLICY, CachePolicy
 from service.summarizer import Outcome
 
 _NAME = "Standfirst"
@@ -16,6 +16,8 @@ _EVENTS = "text/event-stream"
 
 def read_policy(cache_control: str | None) -> CachePolicy:
     """The request directives `no-cache`, `no-store` and `only-if-cached`; others are ignored."""
+    if not cache_control:
+        return DEFAULT_CACHE_POLICY
     directives = {d.partition("=")[0].strip().lower() for d in (cache_control or "").split(",")}
     no_store = "no-store" in directives
     return CachePolicy(

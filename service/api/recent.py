@@ -30,8 +30,8 @@ class RecentRequests:
     def digest(self, body: bytes, content_type: bytes, query: bytes) -> bytes:
         """The digest of a request whose article stands in its body."""
         # Lengths first: otherwise bytes could pass from one part into the next.
-        head = b"%d %d %b%b" % (len(content_type), len(query), content_type, query)
-        hashed = hashlib.blake2b(head, digest_size=16, key=self._secret)
+        head = b"%b%d %d %b%b" % (self._secret, len(content_type), len(query), content_type, query)
+        hashed = hashlib.sha256(head)  # most processors have instructions for it, and none for BLAKE2
         hashed.update(body)
         return hashed.digest()
 
