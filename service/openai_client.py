@@ -61,8 +61,7 @@ class OpenAIClient:
             RefusedError: the server calls the request wrong.
             LLMError: one of its subclasses, for everything else that goes wrong.
         """
-        headers = {"Content-Length": str(len(content))}
-        body = content if len(content) <= _PIECE else _in_pieces(content)
+        body, headers = _sent(content)
         try:
             response = await self._client.post(
                 "/chat/completions", cast_to=httpx2.Response, content=body, options={"headers": headers}
@@ -80,11 +79,13 @@ class OpenAIClient:
             RefusedError: the server calls the request wrong.
             LLMError: one of its subclasses, for everything else that goes wrong, at any time.
         """
+        body, headers = _sent(content)
         try:
             stream = await self._client.post(
                 "/chat/completions",
                 cast_to=object,
-                content=content,
+                content=body,
+                options={"headers": headers},
                 stream=True,
                 stream_cls=openai.AsyncStream[object],
             )
@@ -104,6 +105,17 @@ class OpenAIClient:
         await self._client.close()
 
 
+def _sent(content: bytes) -> tuple[bytes | AsyncIterator[bytes], dict[str, str]]:
+    """How to send `content`, which is long with long prompts."""
+    body = content if len(content) <= _PIECE else _in_pieces(content)
+    return body, {"Content-Length": str(len(content))}
+
+
+async def _in_pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _PIECE):
+        yield content[start : start + _PIECE]
+
+
 async def _data_of(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """The data of server-sent events, each of which is one line in this protocol."""
     rest = b""
@@ -112,11 +124,6 @@ async def _data_of(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         for line in lines:
             if line.startswith(b"data:"):
                 yield line[5:].strip()
-
-
-async def _in_pieces(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), _PIECE):
-        yield content[start : start + _PIECE]
 
 
 @cache
