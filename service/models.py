@@ -22,7 +22,14 @@ RejectionReason: TypeAlias = Literal["unknown_id", "not_in_article", "repeated",
 Attribution: TypeAlias = Literal["agreed", "code_only", "model_only", "conflict", "none"]
 FindingKind: TypeAlias = Literal["number", "date", "name"]
 FindingReason: TypeAlias = Literal[
-    "not_in_article", "other_unit", "other_noun", "other_name", "other_number", "other_date", "elsewhere"
+    "not_in_article",
+    "in_part",
+    "other_unit",
+    "other_noun",
+    "other_name",
+    "other_number",
+    "other_date",
+    "elsewhere",
 ]
 NotChecked: TypeAlias = Literal["wording", "names", "facts"]
 Role: TypeAlias = Literal["system", "user", "assistant"]
@@ -94,9 +101,10 @@ class Finding(Struct, frozen=True, kw_only=True):
     reason: Annotated[
         FindingReason,
         Meta(
-            description="Stable code. `not_in_article`. `other_unit`, `other_noun`: there with another unit "
-            "or thing counted. `other_name`, `other_number`, `other_date`: another one stands there. "
-            "`elsewhere`: in the article, but far from what the sentence rests on"
+            description="Stable code. `not_in_article`. `in_part`: the article has a person's last name "
+            "alone. `other_unit`, `other_noun`: there with another unit or thing counted. `other_name`, "
+            "`other_number`, `other_date`: another one stands there. `elsewhere`: in the article, but far "
+            "from what the sentence rests on"
         ),
     ]
 

@@ -18,6 +18,7 @@ _MOST_PASSAGES = 12
 _RESEMBLANCE = 0.5  # share of common characters from which a sentence is another one mended
 _REASONS = {
     "not_in_article": "is not in the article",
+    "in_part": "is in the article without the first name",
     "other_name": "is in the article, but the passage has another name here",
     "other_number": "is in the article, but the passage has another number here",
     "other_date": "is in the article, but the passage has another date here",

@@ -9,7 +9,8 @@ from service.evidence import SentenceIndex
 from service.facts import Fact, FactSheet, read_facts
 from service.lookup.figures import FigureIndex
 from service.lookup.located import UNCHECKED, Located
-from service.lookup.names import NameIndex
+from service.lookup.names import NameIndex, primary
+from service.lookup.ties import Ties
 from service.numbers import Number
 
 _LONGEST = 20_000  # characters of a sentence that are read; a longer one is a table, or an attack
@@ -41,9 +42,11 @@ class FactIndex:
     def __init__(self, texts: Sequence[str], words: SentenceIndex, language: str) -> None:
         # No part refers back to the whole: an article's facts go when the last who asked does, at once.
         self.sheet = _Sheets(texts, language).sheet
+        self._language = language
         self._is_cut = any(len(text) > _LONGEST for text in texts)
         self._figures = FigureIndex(words, self.sheet, language)
         self._names = NameIndex(words, self.sheet, language)
+        self._ties = Ties(words, self.sheet, self._names.find)
         self.can_read = self._names.can_read
 
     def locate(self, fact: Fact, sheet: FactSheet, language: str) -> Located | None:
@@ -51,7 +54,9 @@ class FactIndex:
         found = self._locate(fact, sheet, language)
         if self._is_cut and found is not None and found.reason == "not_in_article":
             return UNCHECKED  # it may stand where nobody read
-        return found
+        if found is None or found.reason or found.alike or primary(language) != primary(self._language):
+            return found
+        return found._replace(reason=self._ties.broken(fact, sheet, found.where))
 
     def _locate(self, fact: Fact, sheet: FactSheet, language: str) -> Located | None:
         if isinstance(fact, Number):

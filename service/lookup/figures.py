@@ -13,9 +13,13 @@ from service.facts import FactSheet
 from service.lookup.located import NOWHERE, Located
 from service.numbers import Number, tidy
 from service.vocabulary import vocabulary_of
-from service.words import fold, stem
+from service.words import fold, stem, words_of
 
 _TOLERANCE = 0.05
+# "600 layoffs" are 600 workers.
+_EVENTS = frozenset(
+    map(stem, words_of("layoff job cut position death fatality casualty victim arrest injury case vote"))
+)
 _CLOCK = frozenset([stem("o'clock"), stem("am"), stem("pm")])
 
 
@@ -85,7 +89,7 @@ class FigureIndex:
         if fact.unit or fact.noun is None:
             return False
         noun = stem(fact.noun)
-        if any(told.noun in (noun, None) or told.unit for told in same):
+        if any(told.noun in (noun, None) or told.noun in _EVENTS or told.unit for told in same):
             return False
         return any(
             number.noun is not None and stem(number.noun) == noun and number.value != fact.value
@@ -108,7 +112,9 @@ class FigureIndex:
             return {
                 told.sentence
                 for other, found in self._numbers.items()
-                if isinstance(other, float) and abs(other - value) <= _TOLERANCE * value
+                if isinstance(other, float)
+                and abs(other - value) <= _TOLERANCE * value
+                and _digits(value) < max(_digits(other), 2)
                 for told in found
                 if _fits(fact, told)
             }
@@ -178,6 +184,11 @@ class FigureIndex:
         if claim.year is not None and claim.month is None:
             return {told.sentence for told in self._numbers.get(float(claim.year), ())}
         return set()
+
+
+def _digits(value: float) -> int:
+    """How many digits of a number tell something: 2 of 1,500. A rounded one has fewer than what it rounds."""
+    return len(f"{value:.15f}".rstrip("0").replace(".", "").strip("0"))
 
 
 def _fits(claim: Number, told: _Told) -> bool:

@@ -23,6 +23,36 @@ _OFFICES = words_of(
     chancellor mayor director chairman judge speaker king queen prince princess pope spokesman ceo
     """
 )  # what a person is once and others are not
+_WHERE = words_of("in at near from around outside of to through across")
+_GOVERNMENTS = {
+    capital: words.split()
+    for capital, words in {
+        "washington": "american federal congress",
+        "moscow": "russia",
+        "kremlin": "russia",
+        "beijing": "china",
+        "london": "britain",
+        "westminster": "britain",
+        "whitehall": "britain",
+        "paris": "france",
+        "berlin": "germany",
+        "rome": "italy",
+        "madrid": "spain",
+        "brussels": "europe",
+        "tehran": "iran",
+        "kyiv": "ukraine",
+        "kiev": "ukraine",
+        "pyongyang": "north-korea",
+        "seoul": "south-korea",
+        "tokyo": "japan",
+        "ankara": "turkey",
+        "jerusalem": "israel",
+        "riyadh": "saudi-arabia",
+        "ottawa": "canada",
+        "canberra": "australia",
+        "pentagon": "military defense",
+    }.items()
+}
 _LEAST_COMMON = 4  # letters of a word that an article may write small
 _SKELETON = 3  # consonants that two spellings of a name have in common
 _SPELLINGS = (
@@ -97,12 +127,36 @@ class NameIndex:
             where = self._find_among_nouns(words)
         if not where and len(words) == 1 and last.isupper():
             where = self._acronyms.get(words[0]) or self._spelled_out(words[0])
+        if not where and len(words) == 1:
+            where = self._find_government(words[0], sheet, fact)
+        if not where and len(words) == 2 and self._is_known_alone(words):
+            return Located(self._by_word[words[1]], "in_part")
         if not where:
             found = self._find_foreign(words) if primary(language) != self._language else set()
             return Located(found, alike=True) if found else self._missing(fact, words, last, language)
         telling = [w for w in words if w not in TITLES] or list(words)
         where = where.union(*(self._by_word.get(w, ()) for w in telling))
         return Located(where, "other_name" if self._is_misplaced(words, fact, sheet) else None)
+
+    def _find_government(self, capital: str, sheet: FactSheet, fact: Name) -> set[int]:
+        """Where the article has the government that "Moscow" stands for, if the sentence means no place."""
+        before = sheet.tokens.folded[fact.first - 1] if fact.first else ""
+        if before in _WHERE:
+            return set()
+        found: set[int] = set()
+        for word in _GOVERNMENTS.get(capital, ()):
+            key = country_phrases().get(tuple(word.split("-"))) or name_key(word, word)
+            found |= self._by_word.get(key, set()) | set(self._words.by_form.get(word, ()))
+        return found
+
+    def _is_known_alone(self, words: Sequence[str]) -> bool:
+        """Whether the article has a person's last name alone, and the sentence the first name too."""
+        first, last = words
+        if first in TITLES or "@" in (first[0], last[0]) or first in self._words.by_form:
+            return False
+        names = [n for i in islice(self._together([last]), _MOST_RUNS) for n in self._sheet(i).names]
+        named = [[w for w in n.words if w not in TITLES] for n in names if n.words[-1] == last]
+        return bool(named) and all(len(own) == 1 for own in named)
 
     def _find_somehow(self, words: Sequence[str], fact: Name) -> set[int]:
         """The name as it stands, in parts, or without words that are no names."""
@@ -192,7 +246,21 @@ class NameIndex:
         places = self._by_word.get(person, set())
         near = {i + k for i in places for k in (-1, 0, 1)}
         return bool(near) and any(
-            title in self._offices and near.isdisjoint(self._offices[title]) for title in titles
+            title in self._offices
+            and all(self._is_held(i, title, person) for i in near & self._offices[title])
+            for title in titles
+        )
+
+    def _is_held(self, i: int, title: str, person: str) -> bool:
+        """Whether each time that sentence `i` has an office, it is right before another person's name."""
+        sheet = self._sheet(i)
+        at = [k for k, word in enumerate(sheet.tokens.folded) if TITLES.get(word) == title]
+        return all(
+            any(
+                name.first <= k + 1 < name.last and person not in name.words and name.words[-1] not in TITLES
+                for name in sheet.names
+            )
+            for k in at
         )
 
     @cached_property
@@ -224,6 +292,10 @@ class NameIndex:
             and self._by_word.get(word, set()).isdisjoint(places)
             for word in words[:home]
         )
+
+    def find(self, words: Sequence[str]) -> set[int]:
+        """The sentences with all of `words`, as names are compared."""
+        return self._together(words)
 
     def _is_name(self, word: str, fact: Name, sheet: FactSheet) -> bool:
         """Whether a lone capitalised word at the beginning of a sentence must be a name."""

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from service.grounding import ArticleIndex, CheckedSentence
+from service.passages import find_paragraphs, find_sentences
+
+ARTICLE = (
+    "The port of Averne opened a $40 million terminal on Monday, said harbour master Ines Roth. "
+    "Its café sells soup for $4 million a year, and a loaf is 3 dollars.\n\n"
+    "Piet Osei, the dock foreman, spoke on Tuesday night. "
+    "Osei, 52, praised Marta Varga's long search for a contractor.\n\n"
+    "Sorrel Radio host Karel Farrow listened. The weather was fine and the crowd patient all along.\n\n"
+    "Nobody thanked Tomas Kovar of Dunholm. On Monday he had stayed at home.\n\n"
+    "A survey found that 61 percent of Avernians and 47 percent of Sorrelites want the terminal. "
+    "The crane costs $90,000 a month to run. The yard will lose 600 people, a union said: 600 layoffs.\n\n"
+    "Senator Lena Amsel came early. Former governor Bruno Petrik came late.\n\n"
+    "Russia sent 2,093 crates, and Haldane wrote the labels."
+)
+
+
+def check(sentence: str) -> CheckedSentence:
+    paragraphs = find_paragraphs(ARTICLE)
+    index = ArticleIndex(ARTICLE, sentences=find_sentences(ARTICLE, paragraphs))
+    return index.check(sentence)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wrong", "reason"),
+    [
+        ("Averne's port opened a $4 million terminal.", "$4 million", "other_number"),
+        ("The terminal was opened, said harbour master Piet Osei.", "Piet Osei", "other_name"),
+        ("The dock foreman Ines Roth spoke.", "Ines Roth", "other_name"),
+        ("Osei, who spoke on Monday night, was pleased.", "Monday", "other_date"),
+        ("The speech drew 52 dockers.", "52", "other_noun"),
+        ("Osei welcomed Roth's search for a contractor.", "Roth's", "other_name"),
+        ("Sorrel Radio's Tomas Kovar listened.", "Tomas Kovar", "other_name"),
+        ("The Sorrel Radio host Tomas Kovar listened.", "Tomas Kovar", "other_name"),
+        ("Some 47 percent of Avernians want the terminal.", "47 percent", "other_number"),
+        ("Running the crane costs $90,000 a year.", "$90,000", "other_unit"),
+        ("Running the crane costs $90,000 annually.", "$90,000", "other_unit"),
+        ("Former Gov. Lena Amsel came early.", "Former Gov. Lena Amsel", "other_name"),
+        ("About 2,039 crates were sent.", "2,039", "not_in_article"),
+        ("Otto Haldane wrote the labels.", "Otto Haldane", "in_part"),
+        ("The crates were sent from Moscow.", "Moscow", "not_in_article"),
+    ],
+)
+def test_facts_that_the_article_ties_to_others_are_found(sentence: str, wrong: str, reason: str) -> None:
+    assert (wrong, reason) in [(f.text, f.reason) for f in check(sentence).unsupported]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Averne's port has a new $40 million terminal.",
+        "Harbour master Ines Roth announced the opening.",
+        "The dock foreman, Piet Osei, spoke on Tuesday night.",
+        "Osei, 52, spoke on Tuesday.",
+        "Osei welcomed Varga's search for a contractor.",
+        "Marta Varga's search has ended.",
+        "Sorrel Radio's Karel Farrow listened.",
+        "In the survey, 47 percent of Sorrelites wanted the terminal.",
+        "The crane costs $90,000 a month.",
+        "The yard is to lose 600 workers.",
+        "Former Gov. Bruno Petrik came late.",
+        "About 2,100 crates were sent.",
+        "Moscow sent more than 2,000 crates.",
+    ],
+)
+def test_facts_that_the_article_ties_so_are_left_alone(sentence: str) -> None:
+    assert check(sentence).unsupported == []
+
+
+def test_a_first_name_that_the_article_lacks_makes_a_sentence_partial() -> None:
+    assert check("Otto Haldane wrote the labels.").support == "partial"
