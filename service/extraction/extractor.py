@@ -85,7 +85,7 @@ class Extractor:
             await asyncio.wait(self._retiring)
 
     async def _ask(self, task: Task, field: str) -> Answer:
-        worker = self._idle.pop() if self._idle else _Worker()
+        worker = self._rested() or _Worker()
         answered = False
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -116,6 +116,15 @@ class Extractor:
         finally:
             self._slots.release()
 
+    def _rested(self) -> _Worker | None:
+        """An idle process that nobody has killed meanwhile."""
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.ended:
+                return worker
+            self._retire(worker)
+        return None
+
     def _rest(self, worker: _Worker) -> None:
         self._idle.append(worker)
         documents = worker.documents
@@ -139,6 +148,11 @@ class _Worker:
     def __init__(self) -> None:
         self._process: Process | None = None
         self.documents = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether it was started, and is no longer there."""
+        return self._process is not None and self._process.returncode is not None
 
     async def ask(self, task: Task) -> Answer:
         """What it makes of a document; raises OSError or EOFError if it ends over it."""

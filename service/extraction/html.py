@@ -6,49 +6,53 @@ import re
 from typing import TYPE_CHECKING
 
 from service.errors import NoArticleError
+from service.extraction.hidden import remove_hidden
 from service.extraction.markup import as_line, find_blocks
+from service.extraction.walls import check_walls, read_claims
 from service.models import LANGUAGE_PATTERN, Source
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
+_PAGE = re.compile(r"<(?:!doctype|html|body)\b", re.IGNORECASE)
+
 
 def extract_html(html: str, url: str | None = None) -> Source:
     """The article in a web page, with blank lines between its paragraphs, and what the page says of it.
+
+    The text is what a reader sees: nothing hidden, and no text from the page's data for machines.
 
     Raises:
         PageError: NoArticleError, PaywallError or ConsentWallError, which tell why there is none.
     """
     from trafilatura import bare_extraction  # noqa: PLC0415 - takes 0.1 s and 15 MiB
+    from trafilatura.metadata import extract_metadata  # noqa: PLC0415
     from trafilatura.utils import load_html  # noqa: PLC0415
 
     field = "html" if url is None else "url"
-    tree = load_html(html)
+    tree = load_html(html if _PAGE.search(html) else f"<html><body>{html}</body></html>")
     if tree is None:
         raise NoArticleError("this is not a web page", field=field)
-    language = _language(tree)
-    found = bare_extraction(
-        tree,
-        url=url,
-        include_comments=False,
-        with_metadata=True,
-        date_extraction_params={"original_date": True, "extensive_search": False},
-    )
+    language, claims = _language(tree), read_claims(tree)
+    about = extract_metadata(tree, url, {"original_date": True, "extensive_search": False})
+    remove_hidden(tree)
+    page = tree.text_content()
+    found = bare_extraction(tree, url=url, include_comments=False)
+    title = as_line(claims.headline or about.title)
     paragraphs = list(find_blocks(found.body)) if found is not None and not isinstance(found, dict) else []
-    if found is None or isinstance(found, dict) or not paragraphs:
-        raise NoArticleError("no article was found in the page", field=field)
-    title = as_line(found.title)
-    if title and paragraphs[0].casefold() == title.casefold() and len(paragraphs) > 1:
+    if title and len(paragraphs) > 1 and paragraphs[0].casefold() == title.casefold():
         del paragraphs[0]
+    text = "\n\n".join(paragraphs)
+    check_walls(text, page, claims, field)
     return Source(
-        text="\n\n".join(paragraphs),
+        text=text,
         title=title,
-        author=as_line(found.author),
-        published=as_line(found.date),
+        author=as_line(about.author or claims.author),
+        published=as_line(about.date),
         language=language,
-        site=as_line(found.sitename),
+        site=as_line(about.sitename),
         url=url,
-        canonical_url=as_line(found.url),
+        canonical_url=as_line(about.url),
     )
 
 

@@ -23,6 +23,7 @@ def find_blocks(body: _Element) -> Iterator[str]:
     from lxml.etree import iterwalk  # noqa: PLC0415
 
     parts: list[str] = []
+    broken = False  # whether the line has just been broken: a second time in a row, that parts paragraphs
 
     def flush() -> Iterator[str]:
         text = clean("".join(parts))
@@ -31,18 +32,19 @@ def find_blocks(body: _Element) -> Iterator[str]:
             yield text
 
     for event, element in iterwalk(body, events=("start", "end")):
-        if event == "start":
-            if element.tag in _BLOCKS:
+        text = element.text if event == "start" else element.tail
+        if element.tag in _BLOCKS:
+            yield from flush()
+        elif event == "start" and element.tag == "lb":
+            if broken:
                 yield from flush()
-            elif element.tag == "lb":
-                parts.append("\n")
-            parts.append(_SPACES.sub(" ", element.text or ""))
-        else:
-            if element.tag in _BLOCKS:
-                yield from flush()
-            elif element.tag == "cell" and element.getnext() is not None:
-                parts.append(_CELLS)
-            parts.append(_SPACES.sub(" ", element.tail or ""))
+            parts.append("\n")
+            broken = True
+        elif event == "end" and element.tag == "cell" and element.getnext() is not None:
+            parts.append(_CELLS)
+        if text and not text.isspace():
+            broken = False
+        parts.append(_SPACES.sub(" ", text or ""))
     yield from flush()
 
 
