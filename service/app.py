@@ -14,7 +14,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 
-from service.api import batches, health, metrics, prompts, quotes, summaries
+from service.api import batches, health, metrics, prompts, quotes, summaries, usage
 from service.api.access import Gate, caller_of
 from service.api.departures import answer_when_stopped
 from service.api.events import Lingering
@@ -47,7 +47,7 @@ class Application(Litestar):
             scope = scope.copy()  # the server goes by its own
             scope["method"] = "GET"
         watch: RequestWatch = self.state["watch"]
-        await watch.handle(super().__call__, scope, receive, hardened(send))  # type: ignore[arg-type]
+        await watch.handle(super().__call__, scope, receive, hardened(scope, send))  # type: ignore[arg-type]
 
 
 def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> Application:
@@ -82,6 +82,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             batches.retry_batch,
             batches.change_batch,
             batches.cancel_batch,
+            usage.get_usage,
             health.healthz,
             health.readyz,
             metrics.get_metrics,
@@ -96,7 +97,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             Exception: handle_unexpected,
         },
         lifespan=[run],
-        middleware=[answer_when_stopped, Gate(assembly.keys, settings.cors_origins)],
+        middleware=[answer_when_stopped, Gate(assembly.keys, assembly.limits, settings.cors_origins)],
         cors_config=_cors(settings.cors_origins),
         logging_config=None,  # whoever runs the application says where logs go
         openapi_config=openapi_config(keys=assembly.keys is not None),

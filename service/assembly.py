@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from service.addresses import AddressBook, AddressPolicy, parse_networks
 from service.batches import Batches
 from service.cache import CacheStore, open_flights, open_store
+from service.callers import Caller
 from service.catalogue import Catalogue, cost_usd
 from service.connections import USER_AGENT
 from service.errors import KeyFileError, SettingError, StoreError
@@ -20,13 +21,16 @@ from service.extraction import Extractor
 from service.fetching import Fetcher, FetchLimits
 from service.intake import Intake
 from service.keys import KeyRing
-from service.llm import LLM, ChatReply, ChatRequest
+from service.ledger import Ledger, open_ledger
+from service.limits import RequestLimits
+from service.llm import LLM, ChatReply, ChatRequest, TokenUsage
 from service.local_llm import MODEL as LOCAL_MODEL
 from service.local_llm import LocalLLMServer
 from service.openai_llm import OpenAILLM
 from service.prompts import PromptLibrary
 from service.resilience import Breaker, Call, Endpoint, Fallback, Hedged, Limited, RateLimited, Retrying
 from service.settings import Settings, variable_of
+from service.spending import Account, Treasury
 from service.summarizer import EXTRACTIVE, Models, Summarizer
 from service.telemetry import Metrics, Telemetry, start_tracing
 from service.tokens import get_encoding
@@ -85,6 +89,11 @@ class Assembly:
         store = _open_store(settings)
         backend = urlsplit(settings.resolved_cache_url()).scheme
         self._store = self.telemetry.store(store, backend)
+        self.ledger = self._open_ledger(store)
+        self.limits = RequestLimits(self.ledger)
+        self.treasury = Treasury(
+            self.ledger, budget_usd=settings.daily_budget_usd, when_spent=settings.when_spent
+        )
         if llm is None:
             self._llm = self._configured_llm()
         else:
@@ -94,10 +103,18 @@ class Assembly:
             prompts=self.prompts,
             store=self._store,
             flights=open_flights(store),
+            treasury=self.treasury,
             settings=settings,
             hooks=self.telemetry.hooks,
         )
-        for part in ("cache", "model", *(f"model_{name}" for name in self._breakers if name != _FIRST)):
+        for part in (
+            "cache",
+            "model",
+            "limits",
+            "budget",
+            "keys",
+            *(f"model_{name}" for name in self._breakers if name != _FIRST),
+        ):
             self.telemetry.metrics.watch_problem(part, partial(self._has_problem, part))
         self.addresses = AddressBook(_address_policy(settings))
         self.intake = Intake(
@@ -121,6 +138,30 @@ class Assembly:
 
         models = {*self._models, *(server.model for server in self.settings.fallbacks)}
         return Metrics(models, prompts, cost)
+
+    def account(self, owner: str) -> Account:
+        """What pays for a caller of that id, by the limits that its key has now."""
+        caller = self.keys.caller(owner) if self.keys is not None else None
+        return self.treasury.account(caller or Caller(owner, owner, frozenset()))
+
+    def _open_ledger(self, store: CacheStore) -> Ledger:
+        settings = self.settings
+        if settings.daily_budget_usd is not None:
+            names = [*self._models, *(server.model for server in settings.fallbacks)]
+            for model in map(self._catalogue.find, names):
+                if (
+                    model.name != EXTRACTIVE
+                    and cost_usd(model, TokenUsage(input_tokens=0, output_tokens=0)) is None
+                ):
+                    raise SettingError(
+                        variable_of("daily_budget_usd"),
+                        f"the price of {model.name} is not known, so that no budget can hold; give it in "
+                        f"{variable_of('models_file')}",
+                    )
+        try:
+            return open_ledger(settings.ledger_url, settings.resolved_cache_url(), store)
+        except StoreError as exc:
+            raise SettingError(variable_of("ledger_url"), str(exc)) from exc
 
     def _source(self) -> str:
         """What tells the configured models from those of the same names elsewhere."""
@@ -199,6 +240,8 @@ class Assembly:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.telemetry.aclose)
             stack.push_async_callback(self._store.aclose)
+            stack.push_async_callback(self.ledger.aclose)
+            await stack.enter_async_context(self.treasury)
             stack.push_async_callback(self._llm.aclose)
             if self._local is not None:
                 stack.push_async_callback(self._local.stop)
@@ -226,6 +269,10 @@ class Assembly:
             found["model"] = self._local.problem
         if self._store.problem is not None:
             found["cache"] = self._store.problem
+        if self.ledger.problem is not None:
+            found["limits"] = self.ledger.problem
+        if self.treasury.problem is not None:
+            found["budget"] = self.treasury.problem
         if self.keys is not None and self.keys.problem is not None:
             found["keys"] = self.keys.problem
         return found

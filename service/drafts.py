@@ -18,7 +18,7 @@ from litestar.stores.base import Store
 from service.answers import Answer, AnswerQuote, read_answer
 from service.cache import SingleFlight, cache_key
 from service.catalogue import ModelInfo
-from service.errors import LLMError, LLMOutputError, LLMRefusalError, LLMTimeoutError
+from service.errors import LLMError, LLMLimitError, LLMOutputError, LLMRefusalError, LLMTimeoutError
 from service.hooks import NO_HOOKS, Hooks, Stage
 from service.llm import LLM, ChatReply, ChatRequest, OutputSchema
 from service.marking import Candidate, Marked
@@ -91,7 +91,7 @@ class Drafter:
             PromptError: the prompt wants an input that is not offered.
         """
         inputs = {name: value for name, value in offered.items() if name in prompt.inputs}
-        stage = Stage("draft", model=run.model.name, prompt=f"{prompt.name}@{prompt.version}")
+        stage = Stage("draft", model=run.model.name, prompt=_name(prompt))
         with self._hooks.on_stage(stage):
             return resolve(await self._answer(prompt, run, inputs, is_last=is_last), marked)
 
@@ -123,23 +123,29 @@ class Drafter:
             request = msgspec.structs.replace(request, listener=PartialAnswer(run.report))
         # Two styles of one long article may need the notes on a chunk at the same time.
         flight = f"{key} {run.cache.reads:d}{run.cache.writes:d}"
-        answer, _ = await self._flights.run(flight, lambda: self._pay(key, request, run))
+        name = _name(prompt)
+        try:
+            answer, _ = await self._flights.run(flight, lambda: self._pay(key, request, run, name))
+        except LLMLimitError as exc:
+            if run.account is None or exc.owner == run.account.owner:
+                raise
+            return await self._pay(key, request, run, name)  # another caller's limit is not this one's
         return answer
 
-    async def _pay(self, key: str, request: ChatRequest, run: Run) -> Answer:
-        """Ask the model, and keep a whole answer."""
-        answer, whole = await self._call(request, run)
+    async def _pay(self, key: str, request: ChatRequest, run: Run, prompt: str) -> Answer:
+        """Ask the model, and keep a whole answer; `prompt` is what usage calls it."""
+        answer, whole = await self._call(request, run, prompt)
         if run.cache.writes and whole:
             await self._store.set(key, msgspec.json.encode(answer), expires_in=self._ttl_s)
         return answer
 
-    async def _call(self, request: ChatRequest, run: Run) -> tuple[Answer, bool]:
+    async def _call(self, request: ChatRequest, run: Run, prompt: str) -> tuple[Answer, bool]:
         """The model's answer, and whether it is whole. A cut or unreadable one is asked for again.
 
         The second try gets twice the room and another seed; what is still cut, or where the second try
         fails, loses its torn sentence. Prose with sentences enough is not asked for again.
         """
-        first = await self._complete(request, run)
+        first = await self._complete(request, run, prompt)
         cut = _read_cut(first)
         if first.finish_reason != "length":
             try:
@@ -152,7 +158,9 @@ class Drafter:
         room = 2 * request.max_output_tokens
         try:
             second = await self._complete(
-                msgspec.structs.replace(request, max_output_tokens=room, seed=(request.seed or 0) + 1), run
+                msgspec.structs.replace(request, max_output_tokens=room, seed=(request.seed or 0) + 1),
+                run,
+                prompt,
             )
             if second.finish_reason != "length":
                 return read_answer(second.text).answer, True
@@ -165,15 +173,34 @@ class Drafter:
         run.notice("answer_cut_short", _CUT)
         return cut, False
 
-    async def _complete(self, request: ChatRequest, run: Run) -> ChatReply:
+    async def _complete(self, request: ChatRequest, run: Run, prompt: str) -> ChatReply:
         timeout_s = min(request.timeout_s, run.deadline - asyncio.get_running_loop().time())
         if timeout_s <= 0:
             raise LLMTimeoutError("the request's deadline has passed")
-        reply = await self._llm.complete(msgspec.structs.replace(request, timeout_s=timeout_s))
+        request = msgspec.structs.replace(request, timeout_s=timeout_s)
+        reply = await self._paid(request, run, prompt)
         run.spent.append((reply.model, reply.usage))
         if reply.finish_reason in ("refusal", "content_filter"):
             raise LLMRefusalError("the model declined to answer")
         return reply
+
+    async def _paid(self, request: ChatRequest, run: Run, prompt: str) -> ChatReply:
+        """The model's reply, paid for by the run's account."""
+        if run.account is None:
+            return await self._llm.complete(request)
+        reservation = await run.account.reserve(request, run.model, prompt)
+        try:
+            reply = await self._llm.complete(request)
+        except BaseException as exc:
+            # Who gave up waiting does not know whether the model had begun.
+            await reservation.release(begun=isinstance(exc, LLMTimeoutError | asyncio.CancelledError))
+            raise
+        await reservation.settle(reply.usage, run.priced(reply.model))
+        return reply
+
+
+def _name(prompt: Prompt) -> str:
+    return f"{prompt.name}@{prompt.version}"
 
 
 def answer_tokens(prompt: Prompt, model: ModelInfo) -> int:

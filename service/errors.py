@@ -49,6 +49,9 @@
         │   └── LLMUnsupportedError     the server lacks a feature, such as JSON schemas
         ├── LLMBusyError            too much is under way here already; `retry_after_s` is an estimate
         ├── LLMUnavailableError     the endpoint failed too often and is left alone for `retry_after_s`
+        ├── LLMSpentError           nobody may pay for the call now; nothing was sent
+        │   ├── LLMBudgetError          the service's budget of the day is spent
+        │   └── LLMLimitError           a caller's limit of tokens or cost is used up
         ├── LLMRefusalError         the model declined, or a content filter did
         └── LLMOutputError          an answer that cannot be read as a draft
 
@@ -307,6 +310,26 @@ class LLMBusyError(LLMError):
 
 class LLMUnavailableError(LLMError):
     """The endpoint failed too often and is left alone for a while; nothing was sent."""
+
+
+class LLMSpentError(LLMError):
+    """Nobody may pay for the call now; nothing was sent. If `final`, nothing stands in for the model."""
+
+    def __init__(self, message: str, *, retry_after_s: float, final: bool) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.final = final
+
+
+class LLMBudgetError(LLMSpentError):
+    """The service's budget of the day is spent."""
+
+
+class LLMLimitError(LLMSpentError):
+    """The limit of tokens or cost of the caller `owner` is used up."""
+
+    def __init__(self, message: str, *, retry_after_s: float, owner: str) -> None:
+        super().__init__(message, retry_after_s=retry_after_s, final=True)
+        self.owner = owner
 
 
 class LLMRefusalError(LLMError):

@@ -122,6 +122,11 @@ class KeyRing:
             return Denied("this key was revoked")
         return entry.caller if now < until and now < entry.expires_at else Denied("this key has expired")
 
+    def caller(self, key_id: str) -> Caller | None:
+        """The caller of that id, whatever has become of its key."""
+        entry = self._entries.get(key_id)
+        return None if entry is None else entry.caller
+
     def _reread(self, now: float) -> None:
         self._reread_at = now + REREAD_S
         seen = _identify(self._path)

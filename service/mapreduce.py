@@ -17,7 +17,7 @@ import tiktoken
 
 from service.chunks import Chunk, split
 from service.drafts import Draft, Drafter, DraftSentence, Pick, answer_tokens
-from service.errors import LLMError
+from service.errors import LLMError, LLMSpentError
 from service.extractive import summarize as extract
 from service.intrusions import one_line
 from service.languages import language_name, same_language
@@ -127,6 +127,8 @@ class MapReduce:
                 async with self._slots:
                     notes = await self._ask(self._prompts.chunk, marked, order, run)
             except LLMError as exc:
+                if isinstance(exc, LLMSpentError) and (exc.final or run.priority == "batch"):
+                    raise
                 failures.append(exc)
                 notes = await offload(len(reading.text), _extract_notes, reading, span)
             done += 1

@@ -12,6 +12,7 @@ from service.drafts import Draft, Drafter, DraftSentence
 from service.editing import check, choose_quotes, drop, extract_draft, render, shape
 from service.errors import (
     LLMAuthenticationError,
+    LLMBudgetError,
     LLMBusyError,
     LLMConnectionError,
     LLMError,
@@ -19,6 +20,7 @@ from service.errors import (
     LLMOutputError,
     LLMRateLimitedError,
     LLMRefusalError,
+    LLMSpentError,
     LLMTimeoutError,
     LLMUnavailableError,
 )
@@ -55,6 +57,7 @@ _PROBLEMS: dict[type[LLMError], str] = {
     LLMTimeoutError: "The model did not answer in time",
     LLMBusyError: "Too many requests wait for the model",
     LLMUnavailableError: "The model's server has failed and is left alone for some seconds",
+    LLMBudgetError: "Today's budget is spent",
     LLMConnectionError: "The model's server could not be reached",
     LLMRefusalError: "The model declined to summarize the article",
     LLMOutputError: "The model's answer could not be read",
@@ -151,7 +154,8 @@ class Pipeline:
                 edition = await self._edit(work, job.prompts, await self._draft(work, job.prompts))
         except (LLMError, TimeoutError) as exc:
             error = exc if isinstance(exc, LLMError) else LLMTimeoutError("the deadline has passed")
-            if not self._fallback or run.priority == "batch":
+            final = isinstance(error, LLMSpentError) and error.final
+            if final or not self._fallback or run.priority == "batch":
                 raise error from exc
             _stand_in(error, run)
             edition = await self._extract(work)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from service.catalogue import ModelInfo, cost_usd
 from service.llm import Priority, TokenUsage
 from service.models import Notice, Quote, Sentence, Usage
+from service.spending import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ Event: TypeAlias = Progress | DraftedSentence | Restart | CheckedSentence | Chos
 class Run:
     """One request's way through the model: which model, until when, and what has been spent and noticed.
 
-    `deadline` is a time of the running event loop in seconds; `priority` is that of its calls; `report` is
-    told of every step, and `is_followed` says whether anybody wants to know before the end; `tokens` are the
-    article's, once they are counted; `degraded` means that code stood in for the model somewhere; `spent` has
-    the model and the tokens of each call that was answered, None where the server did not count; `draft_keys`
-    are the store's keys of the drafts used.
+    `deadline` is a time of the running event loop in seconds; `priority` is that of its calls, and `account`
+    pays for them; `report` is told of every step, and `is_followed` says whether anybody wants to know before
+    the end; `tokens` are the article's, once they are counted; `degraded` means that code stood in for the
+    model somewhere; `spent` has the model and the tokens of each call that was answered, None where the
+    server did not count; `draft_keys` are the store's keys of the drafts used.
     """
 
     model: ModelInfo
@@ -79,6 +80,7 @@ class Run:
     cache: CachePolicy
     find_model: Callable[[str], ModelInfo]
     priority: Priority = "interactive"
+    account: Account | None = None
     report: Callable[[Event], object] = lambda _: None
     is_followed: Callable[[], bool] = lambda: False
     tokens: int | None = None
@@ -110,12 +112,16 @@ class Run:
             cost_usd=self._cost_usd(),
         )
 
+    def priced(self, name: str) -> ModelInfo:
+        """The model by whose price an answer of the model of that name is paid."""
+        answered = self.find_model(name)
+        return answered if answered.known else self.model
+
     def _cost_usd(self) -> float | None:
         """By the price of the model that answered, which a fallback may have been."""
         total = 0.0
         for name, usage in self.spent:
-            answered = self.find_model(name)
-            cost = None if usage is None else cost_usd(answered if answered.known else self.model, usage)
+            cost = None if usage is None else cost_usd(self.priced(name), usage)
             if cost is None:
                 return None
             total += cost

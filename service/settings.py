@@ -166,6 +166,20 @@ class Settings(Struct, frozen=True, kw_only=True):
         Seconds, Meta(description="Seconds that a batch and its results are kept after its end")
     ] = 30 * 86400.0
 
+    ledger_url: Annotated[
+        str | None,
+        Meta(
+            description="Where usage, limits and budgets are counted: memory://, sqlite:///path or "
+            "redis://host; unset: beside the cache"
+        ),
+    ] = None
+    daily_budget_usd: Annotated[
+        float | None, Meta(gt=0, description="US dollars that calls of models may cost in a day of UTC")
+    ] = None
+    when_spent: Annotated[
+        Literal["extractive", "refuse"], Meta(description="What answers once the budget is spent")
+    ] = "extractive"
+
     policy: Annotated[
         Policy, Meta(description="What becomes of unsupported facts where a request does not say")
     ] = "flag"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ from msgspec import Struct
 from service.cache import Flights, cache_key
 from service.catalogue import Catalogue, ModelInfo
 from service.drafts import Drafter
-from service.errors import NotCachedError, UnknownModelError, UnknownPromptError
+from service.errors import LLMLimitError, NotCachedError, UnknownModelError, UnknownPromptError
 from service.feed import Feed, Feeds
 from service.hooks import NO_HOOKS, Answered, CacheState, Hooks, Made, Stage
 from service.llm import LLM, Priority
@@ -26,6 +26,7 @@ from service.prompts import PromptLibrary
 from service.reading import digest_of
 from service.run import DEFAULT_CACHE_POLICY, CachePolicy, Event, Restart, Run
 from service.settings import Settings
+from service.spending import Account, Treasury
 from service.tokens import count_tokens, get_encoding
 
 EXTRACTIVE: Final = "extractive"
@@ -87,6 +88,7 @@ class Summarizer:
         prompts: The prompt templates.
         store: Keeps summaries and drafts.
         flights: Makes equal work in flight one.
+        treasury: Pays for the calls.
         settings: Bounds of one request, and what holds where a request does not say.
         hooks: Told of every summary and of every stage of the work.
     """
@@ -98,6 +100,7 @@ class Summarizer:
         prompts: PromptLibrary,
         store: Store,
         flights: Flights,
+        treasury: Treasury,
         settings: Settings,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
@@ -106,6 +109,7 @@ class Summarizer:
         self._store = store
         self._flights = flights
         self._feeds = Feeds()
+        self._treasury = treasury
         self._settings = settings
         self._hooks = hooks
         self._ttl_s = round(settings.cache_ttl_s)
@@ -125,11 +129,12 @@ class Summarizer:
         report: Callable[[Event], object] | None = None,
         *,
         priority: Priority = "interactive",
+        account: Account | None = None,
     ) -> Outcome:
         """Summarize an article, or find the summary of an equal request.
 
         With `priority` "batch", calls let interactive ones go first and have more time, and nothing stands
-        in for a model that does not answer.
+        in for a model that does not answer. `account` pays for them; by default, that of `LOCAL`.
 
         Raises:
             UnknownModelError, UnknownPromptError: the options name something that is not there.
@@ -137,7 +142,7 @@ class Summarizer:
             LLMError: the model did not answer, and there is no fallback.
         """
         job = await self.plan(article, options)
-        return await self.look(job, cache) or await self.make(job, cache, report, priority)
+        return await self.look(job, cache) or await self.make(job, cache, report, priority, account)
 
     async def look(self, job: Job, cache: CachePolicy = DEFAULT_CACHE_POLICY) -> Outcome | None:
         """The summary of an equal request, if there is one that may answer this one.
@@ -158,6 +163,7 @@ class Summarizer:
         cache: CachePolicy = DEFAULT_CACHE_POLICY,
         report: Callable[[Event], object] | None = None,
         priority: Priority = "interactive",
+        account: Account | None = None,
     ) -> Outcome:
         """Summarize an article, or wait for who does already.
 
@@ -172,10 +178,19 @@ class Summarizer:
 
         # What may not be kept, or must be made anew, is no other process's business.
         find = look if cache.reads and cache.writes else None
+        paying = account or self._treasury.account()
         with self._feeds.at(flight) as feed, feed.heard_by(report) if report else nullcontext():
-            (body, kept), joined = await self._flights.run(
-                flight, lambda: self._make(job, cache, feed, priority), find
-            )
+
+            def work() -> Coroutine[object, object, tuple[bytes, bool]]:
+                return self._make(job, cache, feed, priority, paying)
+
+            try:
+                (body, kept), joined = await self._flights.run(flight, work, find)
+            except LLMLimitError as exc:
+                if exc.owner == paying.owner:
+                    raise
+                # It joined a caller whose limit is used up; its own is not.
+                (body, kept), joined = await self._flights.run(f"{flight} {paying.owner}", work, find)
         state: CacheState = "joined" if joined else "miss"
         self._hooks.on_answered(Answered(state))
         return Outcome(job.id, body, state, kept)
@@ -303,7 +318,9 @@ class Summarizer:
             repair=None if suffix else get("repair"),
         )
 
-    async def _make(self, job: Job, cache: CachePolicy, feed: Feed, priority: Priority) -> tuple[bytes, bool]:
+    async def _make(
+        self, job: Job, cache: CachePolicy, feed: Feed, priority: Priority, account: Account
+    ) -> tuple[bytes, bool]:
         """Make a summary and keep it, unless code had to stand in for the model or nothing may be kept."""
         if feed.events:  # of work that ended when its last caller left
             feed.tell(Restart())
@@ -315,6 +332,7 @@ class Summarizer:
             cache=cache,
             find_model=self._models.catalogue.find,
             priority=priority,
+            account=account,
             report=feed.tell,
             is_followed=lambda: feed.is_heard,
         )

@@ -12,10 +12,12 @@ from service.batches.models import BatchLine
 from service.batches.runner import Runner
 from service.errors import (
     LLMAuthenticationError,
+    LLMBudgetError,
     LLMBusyError,
     LLMConnectionError,
     LLMContextLengthError,
     LLMError,
+    LLMLimitError,
     LLMNoPlaceError,
     LLMRateLimitedError,
     LLMServerError,
@@ -95,6 +97,8 @@ def runner(summarizer: ScriptedSummarizer, desk: OneArticleDesk, waits: Waits | 
             LLMNoPlaceError("none"),
             LLMUnavailableError("open"),
         ),
+        LLMBudgetError("spent", retry_after_s=86_400, final=False),
+        LLMLimitError("used up", retry_after_s=86_400, owner="cms"),
         *(LLMConnectionError("gone"), LLMAuthenticationError("key")),
     ],
 )
@@ -103,6 +107,14 @@ async def test_what_no_article_is_to_blame_for_is_waited_out(error: LLMError) ->
     await runner(summarizer, desk).run(TICKET)
     assert isinstance(desk.outcomes[0], Done)
     assert len(desk.reasons) == 100
+
+
+async def test_spent_budget_is_asked_about_every_minute() -> None:
+    waits, desk = Waits(), OneArticleDesk(20)
+    spent = LLMBudgetError("spent", retry_after_s=86_400, final=False)
+    await runner(ScriptedSummarizer(*[spent] * 100), desk, waits).run(TICKET)
+    assert max(waits.seconds) <= 60
+    assert desk.outcomes == [Returned(TICKET)]
 
 
 async def test_waits_double_up_to_a_minute_or_are_as_the_provider_asks() -> None:

@@ -9,9 +9,11 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from service import callers
+from service.api.hardening import MORE_HEADERS
 from service.callers import LOCAL, Caller
 from service.errors import StandfirstError
 from service.keys import KeyRing
+from service.limits import RequestLimits
 
 OPEN: Final = {"access": "open"}
 """`opt` of a route that everybody may call."""
@@ -52,6 +54,14 @@ class OriginRefusedError(AccessError):
         super().__init__("pages of this origin may not call", "name the origin in STANDFIRST_CORS_ORIGINS")
 
 
+class TooManyRequestsError(AccessError):
+    """The key's limit of requests is used up."""
+
+    def __init__(self, limit: str, retry_after_s: float) -> None:
+        super().__init__(f"the key's limit of {limit} is used up", "send fewer, or wait")
+        self.retry_after_s = retry_after_s
+
+
 def needs(scope: callers.Scope) -> dict[str, str]:
     """`opt` of a route that takes keys with that scope."""
     return {"access": scope}
@@ -72,12 +82,14 @@ class Gate:
     It sets `scope["user"]` to the caller; on open routes to None where no key that is accepted came along.
 
     Args:
+        limits: How many requests callers may make.
         keys: The keys; None lets everybody in as `LOCAL`, but for pages of origins that are not allowed.
         origins: Origins whose pages may call.
     """
 
-    def __init__(self, keys: KeyRing | None, origins: tuple[str, ...]) -> None:
+    def __init__(self, keys: KeyRing | None, limits: RequestLimits, origins: tuple[str, ...]) -> None:
         self._keys = keys
+        self._limits = limits
         self._origins = {origin.encode() for origin in origins}
 
     def __call__(self, app: ASGIApp) -> ASGIApp:
@@ -85,26 +97,32 @@ class Gate:
 
         async def gate(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == ScopeType.HTTP and scope["method"] != HttpMethod.OPTIONS:
-                self._let_in(scope)
+                caller = self._let_in(scope)
+                if caller is not None and (verdict := await self._limits.admit(caller)):
+                    scope[MORE_HEADERS] = verdict.headers  # type: ignore[typeddict-unknown-key]
+                    if verdict.retry_after_s is not None:
+                        raise TooManyRequestsError(verdict.limit, verdict.retry_after_s)
             await app(scope, receive, send)
 
         return gate
 
-    def _let_in(self, scope: Scope) -> None:
+    def _let_in(self, scope: Scope) -> Caller | None:
+        """The caller, who may make the request; None on an open route, whose requests are not counted."""
         access = scope["route_handler"].opt.get("access", "any")
         if self._keys is None:
             self._check_origin(scope, access)
             scope["user"] = LOCAL
-            return
+            return None
         found = self._identify(self._keys, scope)
         if access == "open":
             scope["user"] = found if isinstance(found, Caller) else None
-            return
+            return None
         if not isinstance(found, Caller):
             raise found
         if access != "any" and access not in found.scopes:
             raise ScopeMissingError(access)
         scope["user"] = found
+        return found
 
     def _identify(self, keys: KeyRing, scope: Scope) -> Caller | KeyRequiredError:
         for name, value in scope["headers"]:

@@ -119,7 +119,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
         status: ResponseSpec(
             Problem, generate_examples=False, description=_MEANINGS[status], media_type=MEDIA_TYPE
         )
-        for status in sorted({*statuses, 401, 403})
+        for status in sorted({*statuses, 401, 403, 429})
     }
 
 
@@ -133,6 +133,7 @@ _MEANINGS = {
     409: "What the batch is, or is doing, does not allow that",
     415: "The body's media type is not supported",
     422: "A field has a value that cannot be used",
+    429: "The key's limits are used up; `Retry-After` says for how long",
     502: "The model failed, and there is no fallback",
     503: "The model cannot be reached now, and there is no fallback",
     507: "There is no space left for batches",

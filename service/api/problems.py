@@ -13,7 +13,13 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from service.api.access import AccessError, KeyRequiredError, OriginRefusedError, ScopeMissingError
+from service.api.access import (
+    AccessError,
+    KeyRequiredError,
+    OriginRefusedError,
+    ScopeMissingError,
+    TooManyRequestsError,
+)
 from service.api.bodies import MalformedBodyError, SlowBodyError, UnsupportedMediaTypeError
 from service.api.departures import stopping
 from service.errors import (
@@ -30,9 +36,11 @@ from service.errors import (
     InvalidURLError,
     JobStoreError,
     JobStoreFullError,
+    LLMBudgetError,
     LLMBusyError,
     LLMConnectionError,
     LLMError,
+    LLMLimitError,
     LLMRateLimitedError,
     LLMTimeoutError,
     LLMUnavailableError,
@@ -100,7 +108,10 @@ _KINDS: dict[type[StandfirstError], _Kind] = {
     BatchConflictError: _Kind(409, "conflict", "The batch does not allow that"),
     BatchTooLargeError: _Kind(413, "batch-too-large", "The batch is too large"),
     BadLinesError: _Kind(422, "bad-lines", "Lines of the batch cannot be used"),
+    TooManyRequestsError: _Kind(429, "too-many-requests", "The key's limit of requests is used up"),
     RequestError: _Kind(422, "invalid-request", "The request cannot be used"),
+    LLMBudgetError: _Kind(503, "budget-spent", "Today's budget is spent"),
+    LLMLimitError: _Kind(429, "limit-used-up", "The key's limit of tokens or cost is used up"),
     LLMRateLimitedError: _Kind(503, "model-throttled", "The model's provider is throttling"),
     LLMTimeoutError: _Kind(504, "model-timeout", "The model did not answer in time"),
     LLMBusyError: _Kind(503, "model-busy", "Too many requests wait for the model"),
@@ -151,7 +162,7 @@ def handle_standfirst_error(
         members |= {"limit": error.limit, "unit": error.unit}
     if isinstance(error, BadLinesError):
         members["errors"] = msgspec.to_builtins(error.lines)
-    if isinstance(error, (LLMError, IntakeBusyError)):
+    if isinstance(error, LLMError | IntakeBusyError | TooManyRequestsError):
         members["retry_after_s"] = error.retry_after_s
     response = problem(kind.status, kind.name, kind.title, members)
     if isinstance(error, KeyRequiredError | ScopeMissingError):

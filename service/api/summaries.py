@@ -18,7 +18,7 @@ from litestar.params import Body, HeaderParameter, PathParameter
 from litestar.status_codes import HTTP_200_OK
 from litestar.types import ASGIApp
 
-from service.api.access import needs
+from service.api.access import caller_of, needs
 from service.api.answers import JSONBytes
 from service.api.bodies import ArticleRequest
 from service.api.caching import cache_status, entity_tag, matches, read_policy, wants_events
@@ -31,6 +31,7 @@ from service.assembly import Assembly
 from service.models import Source, Summary, SummaryRequest
 from service.pipeline import Job
 from service.run import CachePolicy
+from service.spending import Account
 from service.summarizer import Article, Options, Outcome, Summarizer
 
 _SummaryId = Annotated[str, PathParameter(description="A summary's `id`")]
@@ -93,7 +94,7 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
     elif streams:
         return _events(request, job, policy, partial(_with_own_data, data=data, source=article.source))
     else:
-        outcome = await unless_gone(request, summarizer.make(job, policy))
+        outcome = await unless_gone(request, summarizer.make(job, policy, account=_account(request)))
     return _answer(outcome, policy, data, article.source)
 
 
@@ -101,6 +102,12 @@ async def _article(request: ArticleRequest, data: SummaryRequest, policy: CacheP
     reading = request.app.state.assembly.intake.read(data, policy)
     article: Article = await (reading if data.text is not None else unless_gone(request, reading))
     return article
+
+
+def _account(request: ArticleRequest) -> Account:
+    """What pays for the calls that the request leads to."""
+    account: Account = request.app.state.assembly.treasury.account(caller_of(request))
+    return account
 
 
 def _hit_events(summary_id: str, body: bytes) -> EventStream:
@@ -122,7 +129,7 @@ def _events(
         summarizer: Summarizer = state.assembly.summarizer
         with summarizer.follow(job, policy) as (feed, joins):
             yield accepted(job.id, "joined" if joins else "miss")
-            work = asyncio.create_task(summarizer.make(job, policy))
+            work = asyncio.create_task(summarizer.make(job, policy, account=_account(request)))
             following = follow(
                 work,
                 feed,

@@ -18,14 +18,17 @@ from service.batches.models import BatchLine
 from service.errors import (
     IntakeBusyError,
     LLMAuthenticationError,
+    LLMBudgetError,
     LLMBusyError,
     LLMConnectionError,
     LLMError,
+    LLMLimitError,
     LLMModelNotFoundError,
     LLMNoPlaceError,
     LLMRateLimitedError,
     LLMRefusalError,
     LLMRequestError,
+    LLMSpentError,
     LLMUnavailableError,
     PageFailedError,
     PageTimeoutError,
@@ -45,6 +48,8 @@ _LONGEST_WAIT_S = 60.0
 _HELD_UP: dict[type[StandfirstError], str] = {
     IntakeBusyError: "too many pages wait to be read",
     LLMRateLimitedError: "the model's provider throttles",
+    LLMBudgetError: "today's budget is spent",
+    LLMLimitError: "the key's limit of tokens or cost is used up",
     LLMBusyError: "too many requests wait for the model",
     LLMNoPlaceError: "other requests have all the places at the model",
     LLMUnavailableError: "the model's server has failed and is left alone for some seconds",
@@ -131,7 +136,9 @@ class Runner:
                 successes = self._successes
             else:
                 await self._desk.hold_up(ticket.batch_id, reason)
-            await self._sleep(_wait_s(tries, getattr(error, "retry_after_s", None)))
+            # A limit may be raised, and a batch cancelled, long before the day is over.
+            told = None if isinstance(error, LLMSpentError) else getattr(error, "retry_after_s", None)
+            await self._sleep(_wait_s(tries, told))
             if await self._desk.stopped(ticket.batch_id):
                 return Returned(ticket)
 
