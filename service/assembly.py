@@ -124,7 +124,7 @@ class Assembly:
             max_article_bytes=settings.max_article_bytes,
             max_html_characters=settings.max_page_bytes,
         )
-        self.batches = Batches(settings, self.intake, self.summarizer)
+        self.batches = Batches(settings, self.intake, self.summarizer, self.telemetry.hooks)
         self._stack = AsyncExitStack()
 
     def _metrics(self) -> Metrics:

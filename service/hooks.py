@@ -63,6 +63,22 @@ class Made:
         )
 
 
+class Backlog(Struct, frozen=True):
+    """What lies in the database of batches, whoever works on it: batches that run, and their articles."""
+
+    batches: int
+    waiting: int
+    under_way: int
+
+
+class Settled(Struct, frozen=True):
+    """Articles of batches were finished by this process, or given back because their batch had stopped."""
+
+    done: int
+    failed: int
+    returned: int
+
+
 def _pass(_: object) -> None:
     """Nobody watches."""
 
@@ -77,6 +93,8 @@ class Hooks:
     on_stage: Callable[[Stage], AbstractContextManager[object]] = field(default=lambda _: _NOTHING)
     on_answered: Callable[[Answered], object] = _pass
     on_made: Callable[[Made], object] = _pass
+    on_backlog: Callable[[Backlog], object] = _pass
+    on_settled: Callable[[Settled], object] = _pass
 
 
 NO_HOOKS = Hooks()

@@ -26,6 +26,7 @@ from service.errors import (
     JobStoreError,
     RequestError,
 )
+from service.hooks import NO_HOOKS, Hooks
 from service.intake import Intake
 from service.settings import Settings
 from service.summarizer import Summarizer
@@ -59,12 +60,16 @@ class Batches:
         settings: Where jobs are kept, and their bounds.
         intake: Reads what lines hand in, such as a link.
         summarizer: Makes the summaries, for interactive requests too.
+        hooks: Told what is done and what there is to do.
     """
 
-    def __init__(self, settings: Settings, intake: Intake, summarizer: Summarizer) -> None:
+    def __init__(
+        self, settings: Settings, intake: Intake, summarizer: Summarizer, hooks: Hooks = NO_HOOKS
+    ) -> None:
         self._settings = settings
         self._intake = intake
         self._summarizer = summarizer
+        self._hooks = hooks
         self._url = settings.resolved_jobs_url()
         self._store: Store | None = None
         self._worker: Worker | None = None
@@ -125,10 +130,9 @@ class Batches:
             store,
             self._summarizer,
             self._intake,
-            concurrency=self._settings.batch_concurrency,
-            takeover_s=self._settings.batch_takeover_s,
-            keep_s=self._settings.batch_ttl_s,
+            self._settings,
             on_ended=lambda _: None,
+            hooks=self._hooks,
         )
 
     async def submit(self, lines: AsyncIterable[Sequence[RawLine]], submission: Submission) -> Receipt:

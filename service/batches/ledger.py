@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import sqlalchemy as sa
 
 from service.batches.tables import ARTICLES, BATCHES, RESULTS, AnyRow
+from service.hooks import Backlog
 from service.models import Usage
 
 
@@ -232,6 +233,16 @@ class Ledger:
                 .where(BATCHES.c.id == batch_id, BATCHES.c.state == "paused")
                 .values(state="running")
             )
+
+    def backlog(self) -> Backlog:
+        """How much there is to do."""
+        left = BATCHES.c.total - BATCHES.c.done - BATCHES.c.failed - BATCHES.c.under_way
+        query = sa.select(sa.func.count(), sa.func.sum(left), sa.func.sum(BATCHES.c.under_way)).where(
+            BATCHES.c.state == "running"
+        )
+        with self._engine.connect() as connection:
+            batches, waiting, under_way = connection.execute(query).one()
+        return Backlog(batches, int(waiting or 0), int(under_way or 0))
 
     def active(self) -> bool:
         """Whether there is anything to do."""

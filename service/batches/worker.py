@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from time import monotonic
 
 from service.batches.engine import Engine
 from service.batches.gathering import Gathering
-from service.batches.ledger import Failed, Outcome, Returned, Ticket
+from service.batches.ledger import Done, Failed, Outcome, Returned, Ticket
 from service.batches.runner import Runner
 from service.batches.store import Store
 from service.batches.workers import Roster
 from service.errors import JobStoreError
+from service.hooks import NO_HOOKS, Hooks, Settled
 from service.intake import Intake
+from service.settings import Settings
 from service.summarizer import Summarizer
 
 _log = logging.getLogger(__name__)
@@ -37,10 +40,9 @@ class Worker:
         store: The batches.
         summarizer: Makes the summaries.
         intake: Reads what lines hand in.
-        concurrency: Most articles at once.
-        takeover_s: Seconds without a sign of life after which another worker counts as dead.
-        keep_s: Seconds for which a batch is kept after its end.
+        settings: How many articles at once, when another worker counts as dead, how long a batch is kept.
         on_ended: Told the ids of batches that completed here.
+        hooks: Told what was finished here, and from time to time what there is to do.
     """
 
     def __init__(
@@ -48,19 +50,19 @@ class Worker:
         store: Store,
         summarizer: Summarizer,
         intake: Intake,
+        settings: Settings,
         *,
-        concurrency: int,
-        takeover_s: float,
-        keep_s: float,
         on_ended: Callable[[Sequence[str]], object],
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self._store = store
-        self._concurrency = concurrency
-        self._beat_s = takeover_s / _BEATS
-        self._keep_s = keep_s
+        self._hooks = hooks
+        self._concurrency = concurrency = settings.batch_concurrency
+        self._beat_s = settings.batch_takeover_s / _BEATS
+        self._keep_s = settings.batch_ttl_s
         self._on_ended = on_ended
-        self._roster = Roster(store.engine, takeover_s)
-        self._desk = _StoreDesk(store, on_ended)
+        self._roster = Roster(store.engine, settings.batch_takeover_s)
+        self._desk = _StoreDesk(store, on_ended, hooks)
         self._engine = Engine(
             store.engine, self._roster.id, concurrency, Runner(summarizer, intake.read, self._desk).run
         )
@@ -98,6 +100,7 @@ class Worker:
         """Show that this process lives, take over from those that do not, and clear away what has ended."""
         while True:
             await self._store.insist(self._roster.beat)
+            self._hooks.on_backlog(await self._store.insist(self._store.ledger.backlog))
             if dead := await self._store.insist(self._roster.dead):
                 _log.warning("%d workers on batches have died; their articles are taken over", len(dead))
                 await self._store.insist(self._engine.recover, dead)
@@ -127,8 +130,9 @@ class Worker:
 class _StoreDesk:
     """See `Desk`: the store, with many articles in one transaction, and patience when it fails."""
 
-    def __init__(self, store: Store, on_ended: Callable[[Sequence[str]], object]) -> None:
+    def __init__(self, store: Store, on_ended: Callable[[Sequence[str]], object], hooks: Hooks) -> None:
         self._store = store
+        self._hooks = hooks
         self._on_ended = on_ended
         self._loads = Gathering(self._load_all, _TOGETHER)
         self._finishes = Gathering(self._finish_all, _TOGETHER)
@@ -154,6 +158,8 @@ class _StoreDesk:
 
     async def _finish_all(self, outcomes: Sequence[Outcome]) -> Sequence[None]:
         ended = await self._store.insist(self._store.ledger.finish, outcomes)
+        kinds = Counter(type(outcome) for outcome in outcomes)
+        self._hooks.on_settled(Settled(kinds[Done], kinds[Failed], kinds[Returned]))
         if ended:
             self._on_ended(ended)
         return [None] * len(outcomes)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import logging.config
 import os
 import signal
-import sys
 
 import click
 
 from service.assembly import Assembly
 from service.errors import SettingError
 from service.settings import Settings, variable_of
+from service.telemetry import log_config
 
 
 @click.command()
@@ -25,10 +25,7 @@ def worker() -> None:
     settings = Settings.from_env(os.environ)
     if not settings.batch_concurrency:
         raise SettingError(variable_of("batch_concurrency"), "is 0, so that a worker would do nothing")
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("service").setLevel(settings.log_level.upper())
+    logging.config.dictConfig(log_config(settings.log_level, settings.log_format))
     asyncio.run(_work(settings))
 
 

@@ -21,7 +21,7 @@ from prometheus_client import (
 
 from service import __version__
 from service.cache.observed import StoreUse
-from service.hooks import Answered, CacheState, Made
+from service.hooks import Answered, Backlog, CacheState, Made, Settled
 from service.resilience import Admission, BreakerChange, Call, Failover, Hedge, Retry
 from service.resilience.observed import name_of, outcome
 
@@ -97,6 +97,11 @@ class Metrics:
         self._usd = self._counter("llm_cost_usd", "Cost by the catalogue's prices", *to)
         self._unpriced = self._counter("llm_calls_unpriced", "Answered calls of unknown cost", *to)
 
+        self._settled = self._counter("batch_articles", "Articles of batches that ended here", "outcome")
+        self._backlog = self._gauge(
+            "batch_backlog", "Batches that run and their articles, alike in all processes", "what"
+        )
+
         at = "endpoint"
         self._retries = self._counter("llm_retries", "Calls that were repeated", at, "error")
         self._hedges = self._counter("llm_hedges", "Slow calls that were sent a second time", at)
@@ -154,6 +159,16 @@ class Metrics:
             self._rejected.labels(*by, reason).inc(count)
         for attribution, count in counts.attributions.items():
             self._quotes.labels(*by, attribution).inc(count)
+
+    def on_backlog(self, backlog: Backlog) -> None:
+        """See `Hooks.on_backlog`."""
+        for what in backlog.__struct_fields__:
+            self._backlog.labels(what).set(getattr(backlog, what))
+
+    def on_settled(self, settled: Settled) -> None:
+        """See `Hooks.on_settled`."""
+        for what in settled.__struct_fields__:
+            self._settled.labels(what).inc(getattr(settled, what))
 
     def on_stage_end(self, name: str, duration_s: float) -> None:
         """A stage is over."""

@@ -49,7 +49,13 @@ class Telemetry:
     def __init__(self, metrics: Metrics, tracing: Tracing | None = None) -> None:
         self.metrics = metrics
         self.tracing = tracing
-        self.hooks = Hooks(on_stage=self._stage, on_answered=self._on_answered, on_made=self.metrics.on_made)
+        self.hooks = Hooks(
+            on_stage=self._stage,
+            on_answered=self._on_answered,
+            on_made=self.metrics.on_made,
+            on_backlog=self.metrics.on_backlog,
+            on_settled=self.metrics.on_settled,
+        )
 
     def store(self, store: CacheStore, backend: str) -> CacheStore:
         """`store`, watched."""

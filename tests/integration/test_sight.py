@@ -257,3 +257,16 @@ def test_service_works_and_stops_without_its_collector(mock_llm: MockLLM, tmp_pa
     )
     with running(settings) as client:
         assert post(client).status_code == 200
+
+
+def test_articles_of_batches_and_what_is_left_are_counted(serve: Serve, tmp_path: Path) -> None:
+    client = serve(jobs_url=f"sqlite:///{tmp_path}/jobs.sqlite3", batch_takeover_s=0.5)
+    lines = "\n".join(json.dumps({"text": f"{ARTICLE} {n}"}) for n in range(3))
+    made = client.post("/v1/batches", content=lines, headers={"Content-Type": "application/jsonl"})
+    with client.stream(
+        "GET", f"/v1/batches/{made.json()['batch']['id']}", headers={"Accept": "text/event-stream"}
+    ) as events:
+        for _ in events.iter_lines():
+            """Until the batch has ended."""
+    assert samples(client, "batch_articles_total") == {"done": 3, "failed": 0, "returned": 0}
+    assert samples(client, "batch_backlog").keys() == {"batches", "waiting", "under_way"}
