@@ -21,6 +21,7 @@ _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "llm_path": ([], False),
     "hit_path": ([], False),
     "footprint": ([], False),
+    "slack_shows": (["--acknowledgements"], False),
 }
 
 

@@ -22,10 +22,12 @@ from service.api.hardening import hardened
 from service.api.openapi import openapi_config
 from service.api.problems import handle_http_exception, handle_standfirst_error, handle_unexpected
 from service.api.recent import RecentRequests
+from service.api.slack_events import receive_slack_events
 from service.assembly import Assembly
 from service.errors import SettingError, StandfirstError
 from service.llm import LLM
 from service.settings import Settings, variable_of
+from service.slack.opening import answer_slack, is_wanted
 from service.telemetry import RequestWatch, access_log
 
 # JSON may escape a code point: up to three times the bytes that it has in UTF-8.
@@ -68,6 +70,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             await assembly.batches.start()
             yield
 
+    slack = is_wanted(settings)
     return Application(
         route_handlers=[
             summaries.create_summary,
@@ -86,6 +89,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             health.healthz,
             health.readyz,
             metrics.get_metrics,
+            *([receive_slack_events] if slack and settings.slack_signing_secret else []),
         ],
         dependencies={
             "assembly": Provide(lambda: assembly, sync_to_thread=False),
@@ -96,7 +100,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             HTTPException: handle_http_exception,
             Exception: handle_unexpected,
         },
-        lifespan=[run],
+        lifespan=[run, answer_slack] if slack else [run],
         middleware=[answer_when_stopped, Gate(assembly.keys, assembly.limits, settings.cors_origins)],
         cors_config=_cors(settings.cors_origins),
         logging_config=None,  # whoever runs the application says where logs go

@@ -89,6 +89,7 @@ class Assembly:
         store = _open_store(settings)
         backend = urlsplit(settings.resolved_cache_url()).scheme
         self._store = self.telemetry.store(store, backend)
+        self.flights = open_flights(store)
         self.ledger = self._open_ledger(store)
         self.limits = RequestLimits(self.ledger)
         self.treasury = Treasury(
@@ -102,7 +103,7 @@ class Assembly:
             models=Models(self._models, self._llm, self._catalogue, self._source()),
             prompts=self.prompts,
             store=self._store,
-            flights=open_flights(store),
+            flights=self.flights,
             treasury=self.treasury,
             settings=settings,
             hooks=self.telemetry.hooks,
@@ -257,6 +258,11 @@ class Assembly:
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def store(self) -> CacheStore:
+        """Keeps what may be lost: results, and what edges need to remember for a while."""
+        return self._store
 
     def problems(self) -> dict[str, str]:
         """What does less than it should, by part; empty when all is well."""

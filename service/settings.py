@@ -215,6 +215,29 @@ class Settings(Struct, frozen=True, kw_only=True):
         Positive, Meta(description="Most calls of the model at once for one article")
     ] = 8
 
+    slack_signing_secret: Annotated[
+        Secret | None, Meta(description="Slack app's signing secret: Slack calls /slack/events")
+    ] = None
+    slack_bot_token: Annotated[
+        Secret | None, Meta(description="Slack app's bot token, xoxb-…: Standfirst answers in Slack")
+    ] = None
+    slack_app_token: Annotated[
+        Secret | None, Meta(description="Slack app's app-level token, xapp-…: Socket Mode, no public address")
+    ] = None
+    slack_teams: Annotated[
+        tuple[str, ...], Meta(description="Ids of the workspaces that are served (T…); unset: all")
+    ] = ()
+    slack_public: Annotated[
+        bool, Meta(description="Whether answers to commands and shortcuts are for the whole channel")
+    ] = False
+    slack_languages: Annotated[
+        tuple[str, ...], Meta(description="Languages that answers have buttons for")
+    ] = ("en", "de", "es", "fr")
+    slack_max_jobs: Annotated[Positive, Meta(description="Most answers in the making at once for Slack")] = (
+        200
+    )
+    slack_api_url: Annotated[HttpURL, Meta(description="Slack's Web API")] = "https://slack.com/api/"
+
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
         """Read the settings from `env`; raises SettingError naming the variable that is wrong or unknown."""
@@ -278,7 +301,11 @@ def _convert(name: str, value: str, kind: object) -> object:
     try:
         converted: object = msgspec.convert(raw, type=kind, strict=False, dec_hook=lambda _, v: Secret(v))
     except msgspec.ValidationError as exc:
-        shown = "" if any(part in name for part in ("KEY", "URL", "FALLBACKS")) else f" (it is {value!r})"
+        shown = (
+            ""
+            if any(part in name for part in ("KEY", "SECRET", "TOKEN", "URL", "FALLBACKS"))
+            else f" (it is {value!r})"
+        )
         raise SettingError(name, f"{_in_words(exc)}{shown}{_choices(kind)}") from exc
     if (
         name in {f"{PREFIX}MODELS_FILE", f"{PREFIX}LOCAL_MODEL", f"{PREFIX}PROMPTS_DIR"}
