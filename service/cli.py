@@ -19,6 +19,7 @@ from service import __version__
 from service.app import create_app
 from service.articles import check_text, check_title
 from service.assembly import Assembly
+from service.commands.batch import batch
 from service.commands.doctor import doctor
 from service.commands.keys import keys
 from service.commands.settings import settings
@@ -72,6 +73,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(batch)
 cli.add_command(keys)
 cli.add_command(settings)
 cli.add_command(worker)

@@ -30,10 +30,23 @@ def written(path: Path, content: str | bytes) -> Path:
 def test_jsonl_passes_lines_through_without_blank_ones(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", '\ufeff{"text": "One."}\r\n\n{"text": "Two."}')
     entries = list(read_archive(path, Columns(), max_article_bytes=MOST))
-    assert [(e.place, e.line) for e in entries] == [
-        ("line 1", b'{"text": "One."}'),
-        ("line 3", b'{"text": "Two."}'),
-    ]
+    assert [(e.number, e.line) for e in entries] == [(1, b'{"text": "One."}'), (3, b'{"text": "Two."}')]
+
+
+def test_fields_of_jsonl_are_renamed_and_kept_like_columns(tmp_path: Path) -> None:
+    lines = b'{"body": "One.", "desk": "City", "metadata": {"a": 1}}\n[]\n{"body": \xff}\n'
+    path = written(tmp_path / "a.jsonl", lines)
+
+    def raw(columns: Columns) -> list[bytes]:
+        return [e.line for e in read_archive(path, columns, max_article_bytes=MOST)]
+
+    kept, *rest = raw(Columns({"body": "text"}, "keep"))
+    assert msgspec.json.decode(kept) == {"text": "One.", "metadata": {"a": 1, "desk": "City"}}
+    assert rest == [b"[]", b'{"body": \xff}']
+    skipped = raw(Columns({"body": "text"}, "skip"))[0]
+    assert msgspec.json.decode(skipped) == {"text": "One.", "metadata": {"a": 1}}
+    left = raw(Columns({"body": "text"}))[0]
+    assert msgspec.json.decode(left) == {"text": "One.", "desk": "City", "metadata": {"a": 1}}
 
 
 def test_overlong_line_is_a_problem_of_its_own_line(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 import msgspec
@@ -30,9 +31,10 @@ class ArchiveError(RequestError):
 class Entry(NamedTuple):
     """One article of an archive as a line of JSON, or the problem in its place.
 
-    `place` says where it stands, such as `line 7` or the name of a file.
+    `number` is that of its line, row or file; `place` says the same to people, such as `line 7`.
     """
 
+    number: int
     place: str
     line: bytes
     problem: str | None = None
@@ -47,6 +49,11 @@ class Columns:
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     unknown: Literal["refuse", "keep", "skip"] = "refuse"
+
+    @property
+    def plain(self) -> bool:
+        """Whether columns are fields as they are."""
+        return not self.renamed and self.unknown == "refuse"
 
 
 def read_archive(path: Path, columns: Columns, *, max_article_bytes: int) -> Iterator[Entry]:
@@ -64,12 +71,12 @@ def read_archive(path: Path, columns: Columns, *, max_article_bytes: int) -> Ite
         OSError: it cannot be opened.
     """
     if path == Path("-"):
-        return _read_lines(open(0, "rb", closefd=False), max_article_bytes)
+        return _read_lines(open(0, "rb", closefd=False), columns, max_article_bytes)
     if path.is_dir():
         return _read_folder(path, max_article_bytes)
     ending = path.suffix.lower()
     if ending in (".jsonl", ".ndjson"):
-        return _read_lines(path.open("rb"), max_article_bytes)
+        return _read_lines(path.open("rb"), columns, max_article_bytes)
     if ending in DELIMITERS:
         return _read_csv(path, columns, DELIMITERS[ending], max_article_bytes)
     if ending == ".parquet":
@@ -80,7 +87,7 @@ def read_archive(path: Path, columns: Columns, *, max_article_bytes: int) -> Ite
     )
 
 
-def _read_lines(file: BinaryIO, max_article_bytes: int) -> Iterator[Entry]:
+def _read_lines(file: BinaryIO, columns: Columns, max_article_bytes: int) -> Iterator[Entry]:
     # JSON may escape a character: up to three times the bytes that it has in UTF-8.
     longest = 3 * max_article_bytes + 100_000
     number = 0
@@ -90,29 +97,45 @@ def _read_lines(file: BinaryIO, max_article_bytes: int) -> Iterator[Entry]:
             if len(line) > longest:
                 while line and not line.endswith(b"\n"):
                     line = file.readline(longest)
-                yield Entry(f"line {number}", b"", f"the line is over {longest} bytes")
+                yield Entry(number, f"line {number}", b"", f"the line is over {longest} bytes")
             elif line.strip(b" \t\r\n\xef\xbb\xbf"):
-                yield Entry(f"line {number}", line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n"))
+                line = line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+                yield Entry(number, f"line {number}", line if columns.plain else _renamed(line, columns))
+
+
+def _renamed(line: bytes, columns: Columns) -> bytes:
+    """A line of JSON with its fields called as `columns` say; one that is no object, as it is."""
+    try:
+        row = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return line
+    if not isinstance(row, dict):
+        return line
+    own = row.pop("metadata", None)
+    cells = {_field(name, columns): value for name, value in row.items()}
+    if columns.unknown == "refuse":  # whoever reads the line says which fields it does not know
+        cells = {f if f.name else _Field(f.column, f.column): value for f, value in cells.items()}
+    return _request(cells, own if isinstance(own, dict) else {})
 
 
 def _read_folder(folder: Path, max_article_bytes: int) -> Iterator[Entry]:
-    found = False
+    number = 0
     for path in sorted(_files_below(folder)):
         kind = _TEXTS.get(path.suffix.lower())
         if kind is None:
             continue
-        found = True
+        number += 1
         place = path.relative_to(folder).as_posix()
         if path.stat().st_size > max_article_bytes:
-            yield Entry(place, b"", f"the file is over {max_article_bytes} bytes")
+            yield Entry(number, place, b"", f"the file is over {max_article_bytes} bytes")
             continue
         try:
             text = path.read_text("utf-8-sig")
         except UnicodeDecodeError as exc:
-            yield Entry(place, b"", f"the file is not UTF-8 at byte {exc.start}")
+            yield Entry(number, place, b"", f"the file is not UTF-8 at byte {exc.start}")
         else:
-            yield Entry(place, msgspec.json.encode({ID: place, kind: text}))
-    if not found:
+            yield Entry(number, place, msgspec.json.encode({ID: place, kind: text}))
+    if not number:
         raise ArchiveError(
             f"{folder}: there is no article in this folder", remedy="give it .txt, .md or .html files"
         )
@@ -131,16 +154,16 @@ def _read_csv(path: Path, columns: Columns, delimiter: str, max_article_bytes: i
         rows = csv.reader(_without_nul(file), delimiter=delimiter, strict=True)
         fields = _fields(path, [name.strip() for name in next(rows, [])], columns)
         while True:
-            place = f"line {rows.line_num + 1}"
+            number = rows.line_num + 1
             try:
                 row = next(rows)
             except StopIteration:
                 return
             except csv.Error as exc:
-                yield Entry(place, b"", f"the row cannot be read: {exc}")
+                yield Entry(number, f"line {number}", b"", f"the row cannot be read: {exc}")
                 continue
             if row:
-                yield _csv_entry(place, row, fields)
+                yield _csv_entry(number, row, fields)
 
 
 def _without_nul(file: Iterable[str]) -> Iterator[str]:
@@ -148,18 +171,19 @@ def _without_nul(file: Iterable[str]) -> Iterator[str]:
     return (line.replace("\0", "\ud800") for line in file)
 
 
-def _csv_entry(place: str, row: Sequence[str], fields: Sequence[_Field]) -> Entry:
+def _csv_entry(number: int, row: Sequence[str], fields: Sequence[_Field]) -> Entry:
+    place = f"line {number}"
     if len(row) != len(fields):
-        return Entry(place, b"", f"the row has {len(row)} cells where the header has {len(fields)}")
+        return Entry(number, place, b"", f"the row has {len(row)} cells where the header has {len(fields)}")
     cells = {}
     for f, cell in zip(fields, row, strict=True):
         try:
             cell.encode()
         except UnicodeEncodeError:
-            return Entry(place, b"", f"the column {f.column} is not text in UTF-8")
+            return Entry(number, place, b"", f"the column {f.column} is not text in UTF-8")
         if cell:
             cells[f] = int(cell) if f.name in _WHOLE_NUMBERS and cell.strip().isdecimal() else cell
-    return Entry(place, _request(cells))
+    return Entry(number, place, _request(cells))
 
 
 def _read_parquet(path: Path, columns: Columns) -> Iterator[Entry]:
@@ -181,7 +205,7 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[Entry]:
             for row in batch.to_pylist():
                 number += 1
                 cells = {f: row[f.column] for f in fields if row[f.column] is not None}
-                yield Entry(f"row {number}", _request(cells))
+                yield Entry(number, f"row {number}", _request(cells))
 
 
 class _Field(NamedTuple):
@@ -225,16 +249,16 @@ def _field(column: str, columns: Columns) -> _Field:
     return _Field(column, column, kept=True) if columns.unknown == "keep" else _Field(column, "")
 
 
-def _request(cells: Mapping[_Field, object]) -> bytes:
+def _request(cells: Mapping[_Field, object], metadata: Mapping[str, object] = MappingProxyType({})) -> bytes:
     request = {f.name: value for f, value in cells.items() if f.name and not f.kept}
-    kept = {f.name: _plain(value) for f, value in cells.items() if f.kept}
+    kept = dict(metadata) | {f.name: _plain(value) for f, value in cells.items() if f.kept}
     if kept:
         request["metadata"] = kept
     return msgspec.json.encode(request, enc_hook=str)
 
 
 def _plain(value: object) -> Value:
-    return value if isinstance(value, (str, int, float, bool)) else str(value)
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
 def _listed(names: Iterable[str]) -> str:

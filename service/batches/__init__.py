@@ -2,6 +2,16 @@
 
 from service.batches.batches import Batches
 from service.batches.lines import RawLine, split_lines
-from service.batches.models import Batch, BatchPage, Estimate, Receipt, Submission
+from service.batches.models import Batch, BatchPage, Estimate, LineError, Receipt, Submission
 
-__all__ = ["Batch", "BatchPage", "Batches", "Estimate", "RawLine", "Receipt", "Submission", "split_lines"]
+__all__ = [
+    "Batch",
+    "BatchPage",
+    "Batches",
+    "Estimate",
+    "LineError",
+    "RawLine",
+    "Receipt",
+    "Submission",
+    "split_lines",
+]

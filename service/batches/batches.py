@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -150,7 +150,7 @@ class Batches:
         reader = self._reader(submission)
         self._check_budget(submission)
         store = await self._open()
-        digest = hashlib.sha256(msgspec.json.encode(submission))
+        digest = _digest(submission)
         known = await store.call(store.receiving.find, submission)
         if known is not None:
             return await self._repeat(store, known.id, known.digest, lines, submission)
@@ -207,7 +207,7 @@ class Batches:
         """The receipt of a batch that was submitted before under the same key."""
         if digest is None:
             raise _being_received()
-        again = hashlib.sha256(msgspec.json.encode(submission))
+        again = _digest(submission)
         async for _ in _hashed(lines, again):
             pass
         if again.hexdigest() != digest:
@@ -253,7 +253,7 @@ class Batches:
             raise BatchNotFoundError("there is no batch of this id, or it is no longer kept")
         return batch
 
-    async def watch(self, batch_id: str, owner: str) -> AsyncIterator[Batch]:
+    async def watch(self, batch_id: str, owner: str) -> AsyncGenerator[Batch, None]:
         """A batch whenever it has moved on, until it has ended; raises BatchNotFoundError."""
         seen: Batch | None = None
         while True:
@@ -371,6 +371,11 @@ async def _grouped(lines: AsyncIterable[Sequence[RawLine]]) -> AsyncIterator[lis
                 group, size = [], 0
     if group:
         yield group
+
+
+def _digest(submission: Submission) -> hashlib._Hash:
+    """Adds up what a batch is, but for its budget, which may be changed later."""
+    return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(submission, max_cost_usd=None)))
 
 
 async def _hashed(

@@ -18,10 +18,14 @@ _FIELDS = frozenset(BatchLine.__struct_fields__)
 
 
 class RawLine(NamedTuple):
-    """A line that is not blank, its number from 1; `content` is None where it was too long."""
+    """A line that is not blank, its number from 1; `content` is None where it was too long.
+
+    `problem` is what whoever read it found wrong, instead of that.
+    """
 
     number: int
     content: bytes | None
+    problem: str | None = None
 
 
 class Accepted(NamedTuple):
@@ -46,7 +50,8 @@ class Reader(NamedTuple):
 
     def _read(self, line: RawLine) -> Accepted | LineError:
         if line.content is None:
-            return LineError(line=line.number, message=f"the line is over {self.longest_line} bytes")
+            problem = line.problem or f"the line is over {self.longest_line} bytes"
+            return LineError(line=line.number, message=problem[:_LONGEST_MESSAGE])
         fields: object = None
         try:
             fields = msgspec.json.decode(line.content)
