@@ -126,6 +126,8 @@ class Assembly:
             max_html_characters=settings.max_page_bytes,
         )
         self.batches = Batches(settings, self.intake, self.summarizer, self.telemetry.hooks)
+        self.noticed: dict[str, str] = {}
+        """What edges found that does less than it should, by part; `problems` has it."""
         self._stack = AsyncExitStack()
 
     def _metrics(self) -> Metrics:
@@ -281,7 +283,7 @@ class Assembly:
             found["budget"] = self.treasury.problem
         if self.keys is not None and self.keys.problem is not None:
             found["keys"] = self.keys.problem
-        return found
+        return found | self.noticed
 
     def _has_problem(self, part: str) -> bool:
         return part in self.problems()

@@ -6,7 +6,7 @@ import pytest
 
 from service.errors import InvalidArticleError
 from service.reading import find_quotes
-from service.slack.threads import Turn, author_ids, converse, is_said
+from service.slack.threads import Turn, converse, is_said, people_in
 
 NAMES = {"U1": "Ada Lund", "U2": "ben.ito", "U3": "Méli ✨"}
 
@@ -76,8 +76,9 @@ def test_thread_without_words_is_no_article() -> None:
         converse([message("  ")], NAMES.__getitem__)
 
 
-def test_authors_are_asked_for_once() -> None:
-    assert author_ids([message("a"), message("b"), message("c", "U2"), {"text": "d"}]) == {"U1", "U2"}
+def test_authors_and_then_the_mentioned_are_asked_for_once() -> None:
+    messages = [message("a <@U3|m>"), message("b <@U1>"), message("c", "U2"), {"text": "d"}]
+    assert people_in(messages) == ["U1", "U2", "U3"]
 
 
 def test_name_cannot_begin_a_paragraph() -> None:

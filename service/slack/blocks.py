@@ -6,6 +6,7 @@ link or format. The text beside the blocks, which notifications show, is mrkdwn 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -17,6 +18,7 @@ from service.slack.text import Json, escape, pieces, shorten, size
 # Slack's own are 50 and about 13,200; nobody knows how it counts (slackapi/bolt-js issues 2509 and 2867).
 MOST_BLOCKS: Final = 48
 MOST_CHARACTERS: Final = 12_000
+_TURNS: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _PIECE: Final = 2_800  # of the 3,000 characters of one text
 _NOTE: Final = 600
 _PREVIEW: Final = 150
@@ -120,7 +122,8 @@ def pack(blocks: Iterable[Json]) -> list[list[Json]]:
 
 
 def _heading(heading: Heading) -> Json:
-    title = shorten(" ".join(heading.title.split()), _TITLE)
+    # A page's title may turn the direction of what stands beside it.
+    title = shorten(" ".join(_TURNS.sub("", heading.title).split()), _TITLE) or "Untitled"
     if heading.url is None or len(heading.url) > _MOST_URL:
         return _rich(_section([_text(title, bold=True)]))
     link = {"type": "link", "url": heading.url, "text": title, "style": {"bold": True}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -31,6 +31,7 @@ _DEADLINE_S: Final = 150.0
 _PAGE: Final = 200
 _MOST_PAGES: Final = 10
 _MOST_NAMES: Final = 5_000
+_NAMES_AT_ONCE: Final = 8
 
 _REMEDIES: Final = {
     "not_in_channel": "I am not in this channel; invite me with /invite and ask again.",
@@ -169,18 +170,26 @@ class SlackClient:
                 return found, True
         return found, False
 
-    async def name(self, user: str) -> str:
-        """What a user is called; an id where Slack does not say."""
-        if user not in self._names:
-            try:
-                answer = await self._call(lambda: self.web.users_info(user=user))
-            except SlackCallError:
-                return f"User {user}"
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-            profile = answer["user"].get("profile") or {}
-            names = (profile.get("display_name"), profile.get("real_name"), answer["user"].get("name"), user)
-            self._names[user] = next(n for n in names if n)
+    async def names(self, users: Sequence[str]) -> dict[str, str]:
+        """What users are called; by an id where Slack does not say."""
+        slots = asyncio.Semaphore(_NAMES_AT_ONCE)
+
+        async def name(user: str) -> str:
+            async with slots:
+                return self._names.get(user) or await self._ask_name(user)
+
+        return dict(zip(users, await asyncio.gather(*map(name, users)), strict=True))
+
+    async def _ask_name(self, user: str) -> str:
+        try:
+            answer = await self._call(lambda: self.web.users_info(user=user))
+        except SlackCallError:
+            return f"User {user}"
+        if len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+        profile = answer["user"].get("profile") or {}
+        names = (profile.get("display_name"), profile.get("real_name"), answer["user"].get("name"), user)
+        self._names[user] = next(n for n in names if n)
         return self._names[user]
 
     async def open_view(self, trigger_id: str, view: Json) -> str:
@@ -200,12 +209,13 @@ class SlackClient:
             async with asyncio.timeout(_DEADLINE_S):
                 return await call()
         except SlackClientError as exc:
-            raise _explained(exc) from exc
+            raise explain(exc) from exc
         except (aiohttp.ClientError, TimeoutError, OSError) as exc:
             raise SlackCallError("unreachable", "Slack could not be reached.") from exc
 
 
-def _explained(error: SlackClientError) -> SlackCallError:
+def explain(error: SlackClientError) -> SlackCallError:
+    """An error of the SDK's in words of our own, which hold nothing of what was sent."""
     response = getattr(error, "response", None)
     data = getattr(response, "data", None)
     answer: Json = data if isinstance(data, dict) else {}

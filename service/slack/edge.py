@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Final, NamedTuple
 
 from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackClientError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from service.errors import RequestError
 from service.slack.blocks import show_text
-from service.slack.client import SlackCallError, SlackClient
+from service.slack.client import SlackCallError, SlackClient, explain
 from service.slack.jobs import Jobs
 from service.slack.orders import (
     HELP,
@@ -36,6 +37,7 @@ _BUSY: Final = "I have too much to do at the moment; please ask again in a minut
 _NOT_HERE: Final = "This Standfirst does not serve your workspace; ask whoever runs it."
 _LONGEST_TIMESTAMP: Final = 12
 _CLOSE_S: Final = 3.0
+_CHECK_AGAIN_S: Final = 60.0
 _NOTICES_PER_JOB: Final = 2
 _log = logging.getLogger(__name__)
 
@@ -62,8 +64,10 @@ class _Discreet(logging.Filter):
     """Keeps from the log what the SDK says: requests' bodies, addresses with tickets, errors' texts."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else record.levelname
-        record.msg, record.args = "the Slack SDK reports: %s at %s:%d", (error, record.module, record.lineno)
+        error = record.exc_info[1] if record.exc_info else None
+        code = explain(error).code if isinstance(error, SlackClientError) else ""
+        said = (type(error).__name__ if error else record.levelname, code, record.module, record.lineno)
+        record.msg, record.args = "the Slack SDK reports: %s %s at %s:%d", said
         record.exc_info = record.exc_text = record.stack_info = None
         return True
 
@@ -79,9 +83,15 @@ def sdk_logger() -> logging.Logger:
 
 
 class SlackEdge:
-    """Takes Slack's requests over HTTP or Socket Mode; to be made in a running event loop, and closed."""
+    """Takes Slack's requests over HTTP or Socket Mode; to be made in a running event loop, and closed.
 
-    def __init__(self, client: SlackClient, worker: Worker, settings: SlackSettings) -> None:
+    What keeps it from working is `slack` in `noticed`.
+    """
+
+    def __init__(
+        self, client: SlackClient, worker: Worker, settings: SlackSettings, noticed: MutableMapping[str, str]
+    ) -> None:
+        self._noticed = noticed
         self._client = client
         self._worker = worker
         self._settings = settings
@@ -137,10 +147,19 @@ class SlackEdge:
             return False
 
     async def _check(self) -> None:
-        try:
-            await self._client.check()
-        except SlackCallError as exc:
-            _log.error("Slack does not take the bot token or cannot be reached: %s", exc.code)
+        """Ask Slack whether it takes the bot token, until it does."""
+        while True:
+            try:
+                await self._client.check()
+            except SlackCallError as exc:
+                _log.error("Slack does not take the bot token or cannot be reached: %s", exc.code)
+                self._noticed["slack"] = (
+                    f"Slack does not take the bot token or cannot be reached ({exc.code})"
+                )
+                await asyncio.sleep(_CHECK_AGAIN_S)
+            else:
+                self._noticed.pop("slack", None)
+                return
 
     def _make_bolt(self) -> AsyncApp:
         async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
@@ -269,13 +288,18 @@ class SlackEdge:
         if not self._notices.full:
             self._notices.start(self._worker.say(event_id, reply, text))
 
-    def _asker(self, channel: str, user: str, body: Json, *, public: bool = False) -> AskerReply:
-        return AskerReply(self._client, channel, user, response_url=body.get("response_url"), public=public)
+    def _asker(
+        self, channel: str, user: str, body: Json, *, public: bool = False, thread_ts: str | None = None
+    ) -> AskerReply:
+        url = body.get("response_url")
+        return AskerReply(self._client, channel, user, response_url=url, public=public, thread_ts=thread_ts)
 
     def _reply_to(self, body: Json) -> Reply:
         """Where the answer to a shortcut is shown: to who asked, or below the message."""
         channel, user, message = body["channel"]["id"], body["user"]["id"], body["message"]
-        asker = self._asker(channel, user, body, public=self._settings.public)
+        asker = self._asker(
+            channel, user, body, public=self._settings.public, thread_ts=message.get("thread_ts")
+        )
         if not self._settings.public:
             return asker
         return FirstReply(

@@ -74,6 +74,7 @@ async def answer_slack(app: Litestar) -> AsyncIterator[None]:
             settings.slack_public,
             settings.slack_max_jobs,
         ),
+        assembly.noticed,
     )
     app.state.slack = edge
     edge.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 from typing import Final, TypeAlias, get_args
@@ -28,7 +29,8 @@ _OPTION = re.compile(
     rf"(?P<style>{'|'.join(STYLES)})|(?P<audience>public|private)|(?:in|lang|language)[:=](?P<language>\S+)",
     re.IGNORECASE,
 )
-_ENDS_TEXT = re.compile(r"[.!?…。！？؟۔\"'”’»)]$|\n\s*$")
+_FINAL = (*".!?…。！？؟۔\"'”’»)",)
+_MOST_OPTIONS = 5
 _ABOUT_THREAD = re.compile(r"\b(?:this|the)?\s*(?:thread|discussion|conversation)\b", re.IGNORECASE)
 _FEWEST_WORDS = 25  # fewer are talk to the bot, not an article
 _MOST_IN_BUTTON = 1_900  # of the 2,000 characters of a button's value
@@ -119,18 +121,15 @@ def read_message(text: str, *, public: bool) -> Order:
 
 def _strip_options(text: str) -> tuple[str, list[str]]:
     """A text without options; at its end only after a full stop, where a word cannot be the text's own."""
-    options: list[str] = []
-    while (first := text.split(maxsplit=1)) and _OPTION.fullmatch(first[0]):
-        options.append(first[0])
-        text = first[1] if len(first) > 1 else ""
-    last: list[str] = []
-    rest = text
-    while (parts := rest.rsplit(maxsplit=1)) and len(parts) == 2 and _OPTION.fullmatch(parts[1]):
-        rest = rest[: rest.rindex(parts[1])]
-        last.append(parts[1])
-    if last and _ENDS_TEXT.search(rest.rstrip(" \t")):
-        return rest.strip(), options + last
-    return text.strip(), options
+    words = text.split(maxsplit=_MOST_OPTIONS)
+    first = list(itertools.takewhile(_OPTION.fullmatch, words[:_MOST_OPTIONS]))
+    text = text.split(maxsplit=len(first))[-1] if len(words) > len(first) else ""
+    last = list(itertools.takewhile(_OPTION.fullmatch, reversed(text.rsplit(maxsplit=_MOST_OPTIONS)[1:])))
+    rest = text.rsplit(maxsplit=len(last))[0] if last else text
+    options_began = text[len(rest) :].lstrip(" \t")
+    if last and (rest.endswith(_FINAL) or options_began.startswith("\n")):
+        return rest.strip(), first + last
+    return text.strip(), first
 
 
 def _with_options(order: Order, words: list[str]) -> Order:

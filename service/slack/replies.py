@@ -63,12 +63,20 @@ class ChannelReply:
     async def finish(self, messages: Sequence[Message]) -> None:
         """See `Reply.finish`."""
         first, *others = messages
-        if self._ts is None:
+        if self._ts is None or not await self._update(self._ts, first):
             self._ts = await self._client.post(self._channel, first, thread_ts=self._thread_ts)
-        else:
-            await self._client.update(self._channel, self._ts, first)
         for message in others:
             await self._client.post(self._channel, message, thread_ts=self._thread_ts or self._ts)
+
+    async def _update(self, ts: str, message: Message) -> bool:
+        """Change what was shown; False if somebody has deleted it."""
+        try:
+            await self._client.update(self._channel, ts, message)
+        except SlackCallError as exc:
+            if exc.code != "message_not_found":
+                raise
+            return False
+        return True
 
 
 class AskerReply:

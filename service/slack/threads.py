@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from service.slack.text import Json, to_plain
 
 # What people write; joins, topics, pins and what bots say have other subtypes.
 _SUBTYPES = (None, "thread_broadcast", "file_share", "me_message")
+_MENTIONED = re.compile(r"<@([A-Z0-9]+)")
 
 
 class Turn(NamedTuple):
@@ -39,9 +41,11 @@ def is_said(message: Json) -> bool:
     return not by_bot and message.get("subtype") in _SUBTYPES and bool(message.get("text"))
 
 
-def author_ids(messages: Sequence[Json]) -> set[str]:
-    """The ids of those whose names `converse` will ask for as authors."""
-    return {m["user"] for m in messages if isinstance(m.get("user"), str)}
+def people_in(messages: Sequence[Json]) -> list[str]:
+    """The ids of those whose names `converse` asks for: who wrote, then who is mentioned."""
+    wrote = (m["user"] for m in messages if m.get("user"))
+    mentioned = (user for m in messages for user in _MENTIONED.findall(m["text"]))
+    return list(dict.fromkeys((*wrote, *mentioned)))
 
 
 def converse(messages: Sequence[Json], name_of: Callable[[str], str]) -> Conversation:

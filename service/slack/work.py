@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -30,7 +29,7 @@ from service.slack.once import Once
 from service.slack.orders import Link, Order, Orders, Thread, Words
 from service.slack.replies import Reply
 from service.slack.text import Json
-from service.slack.threads import Conversation, author_ids, converse, is_said
+from service.slack.threads import Conversation, converse, is_said, people_in
 from service.spending import Account
 from service.summarizer import Article, Options, Summarizer
 
@@ -45,8 +44,8 @@ _STAGES: Final = {
     "repair": "The model mends what the checks found …",
 }
 _FAREWELL_S: Final = 3.0
+_REPORT_S: Final = 3.0
 _MOST_NAMES: Final = 100
-_MENTIONED: Final = re.compile(r"<@([A-Z0-9]+)")
 _log = logging.getLogger(__name__)
 
 
@@ -172,7 +171,10 @@ class Worker:
                     break
                 if latest:
                     step = latest.pop()
-                    await reply.progress(_STAGES[step.stage].format(done=step.done, total=step.total))
+                    # A report that Slack does not take at once is worth no wait.
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_REPORT_S):
+                            await reply.progress(_STAGES[step.stage].format(done=step.done, total=step.total))
             return await making
         finally:
             making.cancel()
@@ -205,7 +207,8 @@ class Worker:
     async def _read_thread(self, channel: str, ts: str, without: tuple[str, ...]) -> Material:
         found, complete = await self._client.thread(channel, ts)
         said = [m for m in found if is_said(m) and m.get("ts") not in without]
-        names = await self._names(said)
+        people = await asyncio.to_thread(people_in, said)
+        names = await self._client.names(people[:_MOST_NAMES])
         conversation = await asyncio.to_thread(
             converse, said, lambda user: names.get(user, user or "Someone")
         )
@@ -213,22 +216,23 @@ class Worker:
         heading = Heading(f"Summary of a thread of {len(conversation.turns)} messages")
         return Material(article, heading, conversation, complete)
 
-    async def _names(self, messages: list[Json]) -> dict[str, str]:
-        """The names of those who wrote and of those who are mentioned, a hundred at most."""
-        mentioned = (found for m in messages for found in _MENTIONED.findall(m["text"]))
-        wanted = list(dict.fromkeys((*sorted(author_ids(messages)), *mentioned)))[:_MOST_NAMES]
-        return {user: await self._client.name(user) for user in wanted}
-
 
 def opening(order: Order) -> str:
     """What is shown while work goes on."""
     match order.source:
         case Link(url):
-            return f"Reading {urlsplit(url).hostname or 'the page'} …"
+            return f"Reading {_host(url)} …"
         case Words():
             return "Reading your text …"
         case Thread():
             return "Reading the thread …"
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "the page"
+    except ValueError:  # the intake will say what is wrong with it
+        return "the page"
 
 
 def sentence(error: RequestError) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
@@ -505,6 +506,36 @@ def test_more_work_than_allowed_is_turned_away(slack: SlackStandIn, start: Serve
     slack.wait_for("I have too much to do at the moment; please ask again in a minute.")
 
 
+def test_deleted_working_message_does_not_lose_the_answer(
+    slack: SlackStandIn, start: Serve, mock_llm: MockLLM
+) -> None:
+    mock_llm.configure(first_token_s=0.3)
+    start()
+    slack.mention(ARTICLE)
+    slack.wait_for("Reading your text")
+    slack.messages.pop()
+    assert slack.wait_for(DONE).count("Standfirst\n") == 1
+
+
+def test_link_that_is_no_address_is_said_to_be_none(desk: SlackStandIn) -> None:
+    assert desk.command("https://[x").status_code == 200
+    desk.wait_for("The URL's host is no name of the internet; check the URL.")
+
+
+def test_spent_budget_is_said_in_a_sentence(slack: SlackStandIn, start: Serve) -> None:
+    start(daily_budget_usd=0.000001, when_spent="refuse", model="gpt-5-mini")
+    slack.command(ARTICLE)
+    slack.wait_for("What may be spent on summaries is used up for now; ask again tomorrow.")
+
+
+def test_wrong_token_is_a_problem_of_the_service(slack: SlackStandIn, start: Serve) -> None:
+    client = start(slack_bot_token=Secret("xoxb-wrong"))
+    slack.wait(lambda: slack.calls["auth.test"])
+    slack.command(ARTICLE)
+    slack.wait_for(DONE)
+    assert "invalid_auth" in client.get("/readyz").json()["problems"]["slack"]
+
+
 def test_workspace_that_is_not_served_is_told_so(
     slack: SlackStandIn, start: Serve, mock_llm: MockLLM
 ) -> None:
@@ -561,6 +592,13 @@ def test_log_has_no_article_and_no_secret(
 def test_half_a_slack_app_stops_the_start(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         create_app(Settings(model="extractive", cache_url="memory://", **fields))
+
+
+def test_slack_without_its_library_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "slack_bolt", None)
+    named: Any = {"slack_bot_token": Secret("t"), "slack_signing_secret": Secret("s")}
+    with pytest.raises(SettingError, match=r"install `standfirst\[slack\]`"):
+        create_app(Settings(model="extractive", cache_url="memory://", **named))
 
 
 def test_service_without_slack_has_no_such_route(extractive: httpx.Client) -> None:
