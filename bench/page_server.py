@@ -32,13 +32,15 @@ class Seen:
 class PageServer:
     """Serves `pages` by path; a callable page is asked for its answer with each request."""
 
-    def __init__(self, host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, host: str = "127.0.0.1", *, port: int = 0, context: ssl.SSLContext | None = None
+    ) -> None:
         self.pages: dict[str, Answer | Callable[[Seen], Answer]] = {}
         self.requests: list[Seen] = []
         self.connections = 0
         self.closing = threading.Event()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._server = _server_class(self, family, context)((host, 0), _handler_class(self))
+        self._server = _server_class(self, family, context)((host, port), _handler_class(self))
         self.port: int = self._server.server_address[1]
         scheme = "http" if context is None else "https"
         self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
@@ -47,6 +49,10 @@ class PageServer:
     def __enter__(self) -> Self:
         self._thread.start()
         return self
+
+    def discard(self) -> None:
+        """Let go of a server that is not to be started."""
+        self._server.server_close()
 
     def __exit__(self, *exc_info: object) -> None:
         self.closing.set()
