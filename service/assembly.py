@@ -117,14 +117,8 @@ class Assembly:
             *(f"model_{name}" for name in self._breakers if name != _FIRST),
         ):
             self.telemetry.metrics.watch_problem(part, partial(self._has_problem, part))
-        self.addresses = AddressBook(_address_policy(settings))
-        self.intake = Intake(
-            fetcher=_fetcher(settings, self.addresses) if settings.fetch == "on" else None,
-            extractor=Extractor(settings.extract_processes, timeout_s=settings.extract_timeout_s),
-            store=self._store,
-            max_article_bytes=settings.max_article_bytes,
-            max_html_characters=settings.max_page_bytes,
-        )
+        self.addresses = AddressBook(address_policy(settings))
+        self.intake = open_intake(settings, self._store, self.addresses)
         self.batches = Batches(settings, self.intake, self.summarizer, self.telemetry.hooks)
         self.noticed: dict[str, str] = {}
         """What edges found that does less than it should, by part; `problems` has it."""
@@ -323,7 +317,19 @@ def _key_ring(settings: Settings) -> KeyRing | None:
         ) from exc
 
 
-def _address_policy(settings: Settings) -> AddressPolicy:
+def open_intake(settings: Settings, store: CacheStore, addresses: AddressBook) -> Intake:
+    """What makes articles of texts, pages and links, with these settings; to be closed."""
+    return Intake(
+        fetcher=_fetcher(settings, addresses) if settings.fetch == "on" else None,
+        extractor=Extractor(settings.extract_processes, timeout_s=settings.extract_timeout_s),
+        store=store,
+        max_article_bytes=settings.max_article_bytes,
+        max_html_characters=settings.max_page_bytes,
+    )
+
+
+def address_policy(settings: Settings) -> AddressPolicy:
+    """Which hosts and addresses may be asked; raises SettingError."""
     try:
         networks = parse_networks(settings.web_private_networks)
     except ValueError as exc:

@@ -16,15 +16,18 @@ from rich.console import Console
 from rich.text import Text
 
 from service import __version__
+from service.addresses import AddressBook
 from service.app import create_app
-from service.articles import check_text, check_title
-from service.assembly import Assembly
+from service.articles import check_title
+from service.assembly import Assembly, address_policy, open_intake
+from service.cache import MemoryStore
 from service.commands.batch import batch
 from service.commands.doctor import doctor
 from service.commands.keys import keys
 from service.commands.settings import settings
+from service.commands.sources import Source, SourceType
 from service.commands.worker import worker
-from service.errors import InvalidArticleError, RequestError, SettingError, StandfirstError
+from service.errors import RequestError, SettingError, StandfirstError
 from service.health import fault
 from service.models import LANGUAGE_PATTERN, Policy, Style, Summary
 from service.prompts import PromptLibrary, default_folder, lock
@@ -105,7 +108,7 @@ def _check_language(_: click.Context, __: click.Parameter, tag: str | None) -> s
 
 
 @cli.command()
-@click.argument("file", type=click.File("rb"))
+@click.argument("source", type=SourceType())
 @click.option("--style", type=click.Choice(get_args(Style)), default="brief", show_default=True)
 @click.option("--max-quotes", type=click.IntRange(0, 20), default=5, show_default=True)
 @click.option("--language", callback=_check_language, help="BCP 47 tag of the language to write in.")
@@ -115,21 +118,21 @@ def _check_language(_: click.Context, __: click.Parameter, tag: str | None) -> s
 @click.option("--policy", type=click.Choice(get_args(Policy)), help="What becomes of unsupported facts.")
 @click.option("--no-cache", is_flag=True, help="Make the summary anew.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, as when the output is no terminal.")
-def summarize(file: click.File, *, title: str, no_cache: bool, as_json: bool, **options: object) -> None:
-    """Summarize the article in FILE, or on standard input for `-`."""
+def summarize(source: Source, *, title: str, no_cache: bool, as_json: bool, **options: object) -> None:
+    """Summarize the article in SOURCE: a text, HTML or PDF file, a URL, or `-` for standard input."""
     settings = _settings()
-    text = _read_article(file, settings)
     check_title(title)
-    article = Article(text=text, title=title)
     chosen = msgspec.convert(options, Options)
-    summary = asyncio.run(_summarize(settings, article, chosen, CachePolicy(reads=not no_cache)))
+    summary = asyncio.run(_summarize(settings, source, title, chosen, CachePolicy(reads=not no_cache)))
     if as_json or not sys.stdout.isatty():
         click.echo(msgspec.json.format(msgspec.json.encode(summary), indent=2))
     else:
         Console().print(render_summary(summary))
 
 
-async def _summarize(settings: Settings, article: Article, options: Options, cache: CachePolicy) -> Summary:
+async def _summarize(
+    settings: Settings, source: Source, title: str, options: Options, cache: CachePolicy
+) -> Summary:
     errors = Console(stderr=True)
     with errors.status("Getting ready …") as status:
 
@@ -140,20 +143,32 @@ async def _summarize(settings: Settings, article: Article, options: Options, cac
                 status.update(Text(event.text, overflow="ellipsis", no_wrap=True))
 
         async with Assembly(settings) as assembly:
+            article = await source.read(assembly.intake, cache)
+            article = msgspec.structs.replace(article, title=title or article.title)
             outcome = await assembly.summarizer.summarize(article, options, cache, report)
-    return msgspec.json.decode(outcome.body, type=Summary)
+    summary = msgspec.json.decode(outcome.body, type=Summary)
+    return msgspec.structs.replace(summary, source=article.source or msgspec.UNSET)
 
 
 @cli.command()
-@click.argument("file", type=click.File("rb"))
+@click.argument("source", type=SourceType())
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, as when the output is no terminal.")
-def quotes(file: click.File, *, as_json: bool) -> None:
-    """List all quotations in FILE, or on standard input for `-`, with their speakers. Asks no model."""
-    found = find_quotes(_read_article(file, _settings()))
+def quotes(source: Source, *, as_json: bool) -> None:
+    """List all quotations in SOURCE with their speakers: a file, a URL, or `-`. Asks no model."""
+    article = asyncio.run(_read(source, _settings()))
+    found = msgspec.structs.replace(find_quotes(article.text), source=article.source or msgspec.UNSET)
     if as_json or not sys.stdout.isatty():
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
     else:
         Console().print(render_quotes(found))
+
+
+async def _read(source: Source, settings: Settings) -> Article:
+    intake = open_intake(settings, MemoryStore(), AddressBook(address_policy(settings)))
+    try:
+        return await source.read(intake)
+    finally:
+        await intake.aclose()
 
 
 @cli.command()
@@ -216,15 +231,3 @@ def _settings() -> Settings:
 def _library() -> PromptLibrary:
     folder = _settings().prompts_dir
     return PromptLibrary.load(Path(folder) if folder else None)
-
-
-def _read_article(file: click.File, settings: Settings) -> str:
-    data: bytes = file.read()  # type: ignore[attr-defined]  # click gives the opened file
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise InvalidArticleError(
-            f"the article is not UTF-8 at byte {exc.start}", remedy="convert it, for example with iconv"
-        ) from exc
-    check_text(text, settings.max_article_bytes)
-    return text

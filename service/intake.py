@@ -79,14 +79,17 @@ class Intake:
                 raise PageTooLargeError(
                     f"the page is over {self._max_html_characters} characters", field="html"
                 )
-            source = await self.extract(given.html.encode("utf-8", "replace"), "text/html", charset="utf-8")
+            source = await self._extractor.extract(
+                given.html.encode("utf-8", "replace"), "text/html", charset="utf-8"
+            )
         else:
             source = await self._visit(given.url or "", cache)
         return await self._checked(source.text, title, source)
 
-    async def extract(self, data: bytes, media_type: str, *, charset: str | None = None) -> Source:
-        """The article in a document that the caller has; raises PageError."""
-        return await self._extractor.extract(data, media_type, charset=charset)
+    async def open(self, data: bytes, media_type: str) -> Article:
+        """The article in a document that the caller has, such as a PDF; raises as `read` does."""
+        source = await self._extractor.extract(data, media_type)
+        return await self._checked(source.text, None, source)
 
     async def aclose(self) -> None:
         """End what is under way."""

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from bench.mock_llm import MockLLM
+from bench.page_server import PageServer
 from service.cli import main
 
 PROMPTS = Path(__file__).parent.parent / "prompts"
@@ -309,3 +310,30 @@ def test_container_is_told_what_is_wrong(environment: dict[str, str]) -> None:
     container = [sys.executable, "-m", "service.health"]
     result = subprocess.run(container, env=environment, check=False, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (1, "no answer from port 1: ConnectionRefusedError\n")
+
+
+@pytest.fixture
+def pages(environment: dict[str, str]) -> Iterator[PageServer]:
+    """A web server that the command may ask."""
+    with PageServer() as server:
+        environment["STANDFIRST_WEB_PORTS"] = str(server.port)
+        environment["STANDFIRST_WEB_PRIVATE_NETWORKS"] = "127.0.0.1/32"
+        yield server
+
+
+@pytest.mark.parametrize("command", ["summarize", "quotes"])
+def test_page_is_read_from_a_file_a_pipe_or_a_link(run: Run, pages: PageServer, command: str) -> None:
+    page = Path(__file__).parent / "pages" / "broadsheet.html"
+    url = pages.add("/lifeboat", page.read_bytes())
+    results = [run(command, page), run(command, "-", stdin=page.read_bytes()), run(command, url)]
+    assert [result.returncode for result in results] == [0, 0, 0]
+    sources = [json.loads(result.stdout)["source"] for result in results]
+    assert {source["title"] for source in sources} == {"Tarnmouth council votes to keep its lifeboat"}
+    assert len({source["text"] for source in sources}) == 1
+    assert [source.get("url") for source in sources] == [None, None, url]
+
+
+def test_link_that_gives_no_article_is_one_line(run: Run, pages: PageServer) -> None:
+    result = run("quotes", pages.add("/gone", status=404))
+    assert result.returncode == 2
+    assert "no such page (404)" in one_line(result)
