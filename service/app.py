@@ -76,6 +76,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             summaries.create_summary,
             summaries.get_summary,
             summaries.delete_summary,
+            summaries.delete_summaries,
             quotes.find_quotes,
             prompts.list_prompts,
             batches.create_batch,

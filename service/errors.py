@@ -34,6 +34,7 @@
     ├── StoreError                  a cache cannot be opened
     ├── JobStoreError               the database of batches does not answer, or cannot be used
     │   └── JobStoreFullError       there is no space left in it
+    ├── RemovalError                what was to be removed may still stand somewhere
     ├── KeyFileError                the file of API keys cannot be used
     └── LLMError                    the model's side
         ├── LLMTimeoutError         no answer in time                          (retryable)
@@ -223,6 +224,10 @@ class PromptChangedError(PromptError):
 
 class StoreError(StandfirstError):
     """A store cannot be opened from its URL."""
+
+
+class RemovalError(StandfirstError):
+    """Results may still stand somewhere that cannot be reached now; removing them again mends that."""
 
 
 class KeyFileError(StandfirstError):

@@ -84,7 +84,10 @@ class Intake:
             )
         else:
             source = await self._visit(given.url or "", cache)
-        return await self._checked(source.text, title, source)
+        article = await self._checked(source.text, title, source)
+        if given.url is not None:
+            article = msgspec.structs.replace(article, page=_page_key(str(parse_url(given.url))))
+        return article
 
     async def open(self, data: bytes, media_type: str) -> Article:
         """The article in a document that the caller has, such as a PDF; raises as `read` does."""
@@ -116,7 +119,7 @@ class Intake:
         if self._fetcher is None:
             raise FetchingOffError("this installation fetches no pages")
         url = str(parse_url(url))
-        key = f"page/{cache_key('page', url=url, extraction=EXTRACTION_VERSION)}"
+        key = _page_key(url)
         if cache.only:
             kept = await self._kept(key)
             if kept is None:
@@ -149,3 +152,8 @@ class Intake:
     async def _kept(self, key: str) -> _KeptPage | None:
         body = await self._store.get(key)
         return None if body is None else msgspec.msgpack.decode(body, type=_KeptPage)
+
+
+def _page_key(url: str) -> str:
+    """The store's key of the page at a URL."""
+    return f"page/{cache_key('page', url=url, extraction=EXTRACTION_VERSION)}"

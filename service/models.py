@@ -341,6 +341,12 @@ class FoundQuotes(Struct, frozen=True, kw_only=True):
     metadata: dict[str, MetadataValue] | UnsetType = UNSET
 
 
+class Removed(Struct, frozen=True, kw_only=True):
+    """How many summaries were there to remove."""
+
+    removed: int
+
+
 class Health(Struct, frozen=True, kw_only=True):
     """How the service is; `problems` names parts that do less than they should, and why."""
 

@@ -68,7 +68,8 @@ _PROBLEMS: dict[type[LLMError], str] = {
 class Job:
     """One article to summarize, with every option resolved; without `prompts`, no model is asked.
 
-    `id` is the summary's, `digest` the article's; `language` is None for the article's own.
+    `id` is the summary's, `digest` the article's; `language` is None for the article's own; `page` is the
+    store's key of the page that it was read from.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Job:
     model: str
     policy: Policy
     prompts: Prompts | None
+    page: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+import re
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
-from litestar.stores.base import Store
 from msgspec import Struct
 
-from service.cache import Flights, cache_key
+from service.belongings import Belongings
+from service.cache import CacheStore, Flights, cache_key
 from service.catalogue import Catalogue, ModelInfo
 from service.drafts import Drafter
-from service.errors import LLMLimitError, NotCachedError, UnknownModelError, UnknownPromptError
+from service.errors import LLMLimitError, NotCachedError, RemovalError, UnknownModelError, UnknownPromptError
 from service.feed import Feed, Feeds
 from service.hooks import NO_HOOKS, Answered, CacheState, Hooks, Made, Stage
 from service.llm import LLM, Priority
@@ -33,16 +34,21 @@ EXTRACTIVE: Final = "extractive"
 # Raised with every change of code that changes results, so that results of older code are misses.
 PIPELINE_VERSION: Final = 2
 
+_SUMMARY_ID = re.compile("[0-9a-f]{64}")
 _BATCH_S = 3600.0  # what an article of a batch may take at least
 _HIT: Final = Answered("hit")
 _LONG_ARTICLE = 100_000  # characters from which hashing would hold the event loop for a millisecond
 
 
 class Article(Struct, frozen=True, kw_only=True):
-    """An article as submitted; `source` is the page or document that `text` was extracted from, if any."""
+    """An article as submitted; `source` is the page or document that `text` was extracted from, if any.
+
+    `page` is the store's key of a page that was fetched.
+    """
 
     text: str
     title: str = ""
+    page: str | None = None
     source: Source | None = None
 
 
@@ -88,7 +94,7 @@ class Summarizer:
         prompts: The prompt templates.
         store: Keeps summaries and drafts.
         flights: Makes equal work in flight one.
-        treasury: Pays for the calls.
+        treasury: Pays for the calls; its ledger has what is kept because of what.
         settings: Bounds of one request, and what holds where a request does not say.
         hooks: Told of every summary and of every stage of the work.
     """
@@ -98,7 +104,7 @@ class Summarizer:
         *,
         models: Models,
         prompts: PromptLibrary,
-        store: Store,
+        store: CacheStore,
         flights: Flights,
         treasury: Treasury,
         settings: Settings,
@@ -113,6 +119,7 @@ class Summarizer:
         self._settings = settings
         self._hooks = hooks
         self._ttl_s = round(settings.cache_ttl_s)
+        self._belongings = Belongings(treasury.ledger, self._ttl_s)
         self._pipeline = Pipeline(
             Drafter(models.llm, store, source=models.source, ttl_s=self._ttl_s, hooks=hooks),
             max_chunks=settings.max_chunks,
@@ -179,10 +186,11 @@ class Summarizer:
         # What may not be kept, or must be made anew, is no other process's business.
         find = look if cache.reads and cache.writes else None
         paying = account or self._treasury.account()
+        begun = self._belongings.begin(job.id, paying.owner) if cache.writes else None
         with self._feeds.at(flight) as feed, feed.heard_by(report) if report else nullcontext():
 
             def work() -> Coroutine[object, object, tuple[bytes, bool]]:
-                return self._make(job, cache, feed, priority, paying)
+                return self._make(job, cache, feed, priority, paying, begun)
 
             try:
                 (body, kept), joined = await self._flights.run(flight, work, find)
@@ -232,16 +240,45 @@ class Summarizer:
         return await self._store.get(_summary_key(summary_id))
 
     async def forget(self, summary_id: str) -> bool:
-        """Remove a summary and the drafts it was made of; False if there was nothing."""
-        drafts = await self._drafts_of(summary_id)
-        known = bool(drafts) or await self._store.exists(_summary_key(summary_id))
-        for key in (*drafts, _drafts_key(summary_id), _summary_key(summary_id)):
+        """Remove a summary and all that is kept because of it; False if there was nothing.
+
+        What is under way now, in any process, will not be kept.
+
+        Raises:
+            RemovalError: the store or the ledger is away, so that something may be left.
+        """
+        if _SUMMARY_ID.fullmatch(summary_id) is None:
+            return False
+        await self._belongings.remove(summary_id)
+        keys = await self._belongings.of(summary_id)
+        known = bool(keys) or await self._store.exists(_summary_key(summary_id))
+        for key in (*keys, _summary_key(summary_id)):
             await self._store.delete(key)
+        if self._store.problem or self._belongings.problem:
+            raise RemovalError("what is kept cannot be reached everywhere now")
+        await self._belongings.drop(summary_id, keys)
         return known
+
+    async def forget_all(self, owner: str, article_id: str | None = None) -> int:
+        """Remove the summaries that a caller had made, or those of one of its articles; how many there were.
+
+        Raises:
+            RemovalError: as for `forget`.
+        """
+        removed = 0
+        for summary_id in (claimed := await self._belongings.claimed(owner, article_id)):
+            removed += await self.forget(summary_id)
+        await self._belongings.unclaim(claimed, owner, article_id)
+        return removed
+
+    async def claim(self, job: Job, owner: str, article_id: str) -> None:
+        """Note that the summary serves for an article which its caller may want to remove by that id."""
+        await self._belongings.claim(job.id, owner, article_id)
 
     async def aclose(self) -> None:
         """Cancel the work in flight."""
         await self._flights.aclose()
+        await self._belongings.aclose()
 
     async def plan(self, article: Article, options: Options) -> Job:
         """The article with every option resolved, and the id that equal requests have.
@@ -284,6 +321,7 @@ class Summarizer:
             model=model,
             policy=policy,
             prompts=used,
+            page=article.page,
         )
 
     def _known(self, model: str | None) -> ModelInfo:
@@ -319,11 +357,18 @@ class Summarizer:
         )
 
     async def _make(
-        self, job: Job, cache: CachePolicy, feed: Feed, priority: Priority, account: Account
+        self,
+        job: Job,
+        cache: CachePolicy,
+        feed: Feed,
+        priority: Priority,
+        account: Account,
+        begun: asyncio.Task[int] | None,
     ) -> tuple[bytes, bool]:
         """Make a summary and keep it, unless code had to stand in for the model or nothing may be kept."""
         if feed.events:  # of work that ended when its last caller left
             feed.tell(Restart())
+        removals = None if begun is None else await asyncio.shield(begun)
         loop = asyncio.get_running_loop()
         run = Run(
             model=self._models.catalogue.find(job.model),
@@ -340,24 +385,19 @@ class Summarizer:
             with self._hooks.on_stage(Stage("summarize", model=job.model)):
                 summary = await self._pipeline.make(job, run)
         finally:
-            if cache.writes and run.draft_keys:
-                await self._list_drafts(job.id, run.draft_keys)
+            if cache.writes:
+                await self._belongings.add(job.id, [*run.draft_keys, *([job.page] if job.page else [])])
         self._hooks.on_made(Made.of(summary))
         body = msgspec.json.encode(summary)
         kept = cache.writes and not run.degraded
         if kept:
             await self._store.set(_summary_key(job.id), body, expires_in=self._ttl_s)
+        # Asked after all is written: a removal that comes later finds what there is to remove.
+        if removals is not None and removals != await self._belongings.removals(job.id):
+            for key in (_summary_key(job.id), *run.draft_keys):
+                await self._store.delete(key)
+            kept = False
         return body, kept
-
-    async def _list_drafts(self, summary_id: str, keys: Sequence[str]) -> None:
-        """Remember, for `forget`, which drafts came of the article in this run and in earlier ones."""
-        known = await self._drafts_of(summary_id)
-        listed = msgspec.json.encode(list(dict.fromkeys((*known, *keys))))
-        await self._store.set(_drafts_key(summary_id), listed, expires_in=self._ttl_s)
-
-    async def _drafts_of(self, summary_id: str) -> list[str]:
-        listed = await self._store.get(_drafts_key(summary_id))
-        return msgspec.json.decode(listed, type=list[str]) if listed else []
 
 
 def _flight(job: Job, cache: CachePolicy, priority: Priority) -> str:
@@ -372,8 +412,3 @@ def _flight(job: Job, cache: CachePolicy, priority: Priority) -> str:
 def _summary_key(summary_id: str) -> str:
     """The store's key of a summary. Each kind has a prefix, so that no caller's id leads to another kind."""
     return f"summary/{summary_id}"
-
-
-def _drafts_key(summary_id: str) -> str:
-    """The store's key of the list of the drafts behind a summary."""
-    return f"drafts/{summary_id}"

@@ -127,10 +127,10 @@ async def test_usage_adds_up_by_line(ledger: Ledger) -> None:
 
 
 async def test_members_belong_to_their_group_until_they_are_taken_out(ledger: Ledger) -> None:
-    await ledger.link("g", "one", LASTS_S)
-    await ledger.link("g", "two", LASTS_S)
-    await ledger.link("g", "one", LASTS_S)
-    await ledger.link("h", "three", LASTS_S)
+    await ledger.link("g", ["one"], LASTS_S)
+    await ledger.link("g", ["two"], LASTS_S)
+    await ledger.link("g", ["one"], LASTS_S)
+    await ledger.link("h", ["three"], LASTS_S)
     assert sorted(await ledger.members("g")) == ["one", "two"]
     await ledger.unlink("g", ["one", "none"])
     assert await ledger.members("g") == ["two"]
@@ -140,9 +140,9 @@ async def test_members_belong_to_their_group_until_they_are_taken_out(ledger: Le
 
 
 async def test_links_end(timed: Ledger, clock: Clock) -> None:
-    await timed.link("g", "one", 10)
-    await timed.link("g", "two", 20)
-    await timed.link("g", "two", 5)
+    await timed.link("g", ["one"], 10)
+    await timed.link("g", ["two"], 20)
+    await timed.link("g", ["two"], 5)
     clock.now += 15
     assert await timed.members("g") == ["two"]
 

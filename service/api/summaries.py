@@ -14,7 +14,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
 from litestar.exceptions import NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Body, HeaderParameter, PathParameter
+from litestar.params import Body, HeaderParameter, PathParameter, QueryParameter
 from litestar.status_codes import HTTP_200_OK
 from litestar.types import ASGIApp
 
@@ -28,7 +28,9 @@ from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, SummaryOpera
 from service.api.problems import to_problem
 from service.api.recent import RecentRequests
 from service.assembly import Assembly
-from service.models import Source, Summary, SummaryRequest
+from service.callers import Caller
+from service.errors import RequestError
+from service.models import Removed, Source, Summary, SummaryRequest
 from service.pipeline import Job
 from service.run import CachePolicy
 from service.spending import Account
@@ -86,6 +88,8 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
     data = await request.read(SummaryRequest)
     article = await _article(request, data, policy)
     job = await summarizer.plan(article, _options(data))
+    if data.article_id is not None and policy.writes:
+        await summarizer.claim(job, caller_of(request).id, data.article_id)
     if outcome := await summarizer.look(job, policy):
         if digest is not None and not _has_own_data(data, article.source):
             recent.remember(digest, job.id)
@@ -209,14 +213,43 @@ async def get_summary(
 
 
 @delete(
+    "/v1/summaries",
+    opt=needs("purge"),
+    status_code=HTTP_200_OK,
+    tags=["summaries"],
+    summary="Remove the summaries of an article, or of a key",
+    responses=problems(422, 503),
+)
+async def delete_summaries(
+    assembly: NamedDependency[Assembly],
+    caller: NamedDependency[Caller],
+    article_id: Annotated[
+        str | None, QueryParameter(min_length=1, description="The `article_id` that your requests gave")
+    ] = None,
+    key: Annotated[
+        str | None, QueryParameter(min_length=1, description="Id of a key: all that was made for it")
+    ] = None,
+) -> Removed:
+    """Remove all summaries of an article of yours, or all that were made for a key, with all behind them."""
+    if (article_id is None) == (key is None):
+        raise RequestError("give either article_id or key", field="article_id", remedy="name one of them")
+    owner = caller.id if key is None else key
+    return Removed(removed=await assembly.summarizer.forget_all(owner, article_id))
+
+
+@delete(
     "/v1/summaries/{summary_id:str}",
     opt=needs("purge"),
     tags=["summaries"],
     summary="Remove a summary",
-    responses=problems(404),
+    responses=problems(404, 503),
 )
 async def delete_summary(summary_id: _SummaryId, assembly: NamedDependency[Assembly]) -> None:
-    """Remove a summary, and what the model answered on the way to it."""
+    """Remove a summary, and all that was kept on the way to it.
+
+    Equal work that is under way now is finished for its callers, and not kept. With 503, something that
+    cannot be reached now may be left: ask again.
+    """
     if not await assembly.summarizer.forget(summary_id):
         raise NotFoundException("there is no summary of this id, or it is no longer kept")
 

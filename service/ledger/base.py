@@ -100,8 +100,8 @@ class Ledger(ABC):
         """The lines of usage of those days."""
 
     @abstractmethod
-    async def link(self, group: str, member: str, lasts_s: int) -> None:
-        """Make `member` belong to `group`; each lasts so long from its last link at least."""
+    async def link(self, group: str, members: Sequence[str], lasts_s: int) -> None:
+        """Make `members` belong to `group`; each lasts so long from its last link at least."""
 
     @abstractmethod
     async def members(self, group: str) -> list[str]:

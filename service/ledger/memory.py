@@ -64,11 +64,12 @@ class MemoryLedger(Ledger):
         wanted = set(days)
         return {line: counts for line, counts in self._lines.items() if line.day in wanted}
 
-    async def link(self, group: str, member: str, lasts_s: int) -> None:
+    async def link(self, group: str, members: Sequence[str], lasts_s: int) -> None:
         """See `Ledger.link`; the oldest groups go when there are too many members."""
-        members = self._groups.setdefault(group, {})
-        self._members += member not in members
-        members[member] = max(members.get(member, 0.0), self._clock() + lasts_s)
+        known, until = self._groups.setdefault(group, {}), self._clock() + lasts_s
+        for member in members:
+            self._members += member not in known
+            known[member] = max(known.get(member, 0.0), until)
         self._tidy()
         while self._members > _MOST_MEMBERS:
             self._members -= len(self._groups.pop(next(iter(self._groups))))

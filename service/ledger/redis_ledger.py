@@ -52,8 +52,8 @@ for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[1]) end
 _LINK: Final = """
 local now = tonumber(redis.call('TIME')[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-redis.call('ZADD', KEYS[1], 'GT', now + ARGV[2], ARGV[1])
-if redis.call('TTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+for i = 2, #ARGV do redis.call('ZADD', KEYS[1], 'GT', now + ARGV[1], ARGV[i]) end
+if redis.call('TTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 """
 
 
@@ -112,9 +112,10 @@ class RedisLedger(Ledger):
                 found[line] = found.get(line, Counts())._replace(**{name: int(amount)})
         return found
 
-    async def link(self, group: str, member: str, lasts_s: int) -> None:
+    async def link(self, group: str, members: Sequence[str], lasts_s: int) -> None:
         """See `Ledger.link`."""
-        await self._eval(_LINK, [f"group:{group}"], member, lasts_s)
+        for start in range(0, len(members), _MEMBERS_AT_ONCE):
+            await self._eval(_LINK, [f"group:{group}"], lasts_s, *members[start : start + _MEMBERS_AT_ONCE])
 
     async def members(self, group: str) -> list[str]:
         """See `Ledger.members`; some may have ended lately."""

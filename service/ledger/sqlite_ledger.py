@@ -100,13 +100,13 @@ class SQLiteLedger(Ledger):
 
         return await self._do(work)
 
-    async def link(self, group: str, member: str, lasts_s: int) -> None:
+    async def link(self, group: str, members: Sequence[str], lasts_s: int) -> None:
         """See `Ledger.link`."""
         await self._do(
-            lambda db, now: db.execute(
+            lambda db, now: db.executemany(
                 "INSERT INTO links VALUES (?, ?, ?) ON CONFLICT (grp, member)"
                 " DO UPDATE SET expires_at = max(expires_at, excluded.expires_at)",
-                (group, member, now + lasts_s),
+                [(group, member, now + lasts_s) for member in members],
             )
         )
 

@@ -102,13 +102,13 @@ class SteadyLedger(Ledger):
             self._note(exc)
             return {line: counts for line, counts in self._owed_lines.items() if line.day in set(days)}
 
-    async def link(self, group: str, member: str, lasts_s: int) -> None:
+    async def link(self, group: str, members: Sequence[str], lasts_s: int) -> None:
         """See `Ledger.link`."""
         try:
-            await self._backend.link(group, member, lasts_s)
+            await self._backend.link(group, members, lasts_s)
         except LedgerError as exc:
             self._note(exc)
-            await self._local.link(group, member, lasts_s)
+            await self._local.link(group, members, lasts_s)
 
     async def members(self, group: str) -> list[str]:
         """See `Ledger.members`."""
@@ -148,10 +148,11 @@ class SteadyLedger(Ledger):
         """The backend answers: hand in what was counted without it."""
         if self._problem is None:
             return
-        self._problem = None
-        owed, self._owed = self._owed, {}
+        owed, self._owed = list(self._owed.values()), {}
         try:
-            await self._backend.add(list(owed.values()))
+            await self._backend.add(owed)
         except LedgerError as exc:
             self._note(exc)
-            self._owe(list(owed.values()))
+            self._owe(owed)
+        else:
+            self._problem = None
