@@ -22,6 +22,7 @@ _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "hit_path": ([], False),
     "footprint": ([], False),
     "slack_shows": (["--acknowledgements"], False),
+    "soak": ([], False),
 }
 
 

@@ -21,5 +21,7 @@ from service.telemetry import CONTENT_TYPE
 )
 async def get_metrics(assembly: NamedDependency[Assembly]) -> Response[bytes]:
     """What this process did since it was started, in Prometheus's text format."""
-    body = await asyncio.to_thread(assembly.telemetry.metrics.exposition)
+    metrics = assembly.telemetry.metrics
+    metrics.tasks = len(asyncio.all_tasks())
+    body = await asyncio.to_thread(metrics.exposition)
     return Response(body, media_type=CONTENT_TYPE)

@@ -74,6 +74,8 @@ class Metrics:
         self.in_flight = 0
         in_flight = self._gauge("http_requests_in_flight", "Requests that are being answered")
         in_flight.set_function(lambda: self.in_flight)
+        self.tasks = 0
+        self._gauge("tasks", "Tasks of the event loop").set_function(lambda: self.tasks)
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
         asked = self._counter("summaries", "Summaries that were asked for and given", "cache")
