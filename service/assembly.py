@@ -11,6 +11,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from service.addresses import AddressBook, AddressPolicy, parse_networks
+from service.annex import Annex, Equipment
 from service.batches import Batches
 from service.cache import CacheStore, open_flights, open_store
 from service.callers import Caller
@@ -108,6 +109,8 @@ class Assembly:
             settings=settings,
             hooks=self.telemetry.hooks,
         )
+        self._annex = Annex(self._equipment(), self._llm, self._store, self.telemetry.hooks)
+        self.summarizer.send_long_articles_to(self._annex)
         for part in (
             "cache",
             "model",
@@ -159,6 +162,18 @@ class Assembly:
             return open_ledger(settings.ledger_url, settings.resolved_cache_url(), store)
         except StoreError as exc:
             raise SettingError(variable_of("ledger_url"), str(exc)) from exc
+
+    def _equipment(self) -> Equipment:
+        settings = self.settings
+        return Equipment(
+            prompts_dir=settings.prompts_dir,
+            models_file=settings.models_file,
+            source=self._source(),
+            ttl_s=settings.cache_ttl_s,
+            max_chunks=settings.max_chunks,
+            chunk_concurrency=settings.chunk_concurrency,
+            fallback=settings.fallback == "extractive",
+        )
 
     def _source(self) -> str:
         """What tells the configured models from those of the same names elsewhere."""
@@ -243,6 +258,7 @@ class Assembly:
             if self._local is not None:
                 stack.push_async_callback(self._local.stop)
                 await self._local.start()
+            stack.push_async_callback(self._annex.aclose)
             stack.push_async_callback(self.summarizer.aclose)
             stack.push_async_callback(self.intake.aclose)
             stack.push_async_callback(self.batches.aclose)

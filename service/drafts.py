@@ -178,25 +178,26 @@ class Drafter:
         if timeout_s <= 0:
             raise LLMTimeoutError("the request's deadline has passed")
         request = msgspec.structs.replace(request, timeout_s=timeout_s)
-        reply = await self._paid(request, run, prompt)
+        reply = await ask_paid(self._llm, request, run, prompt)
         run.spent.append((reply.model, reply.usage))
         if reply.finish_reason in ("refusal", "content_filter"):
             raise LLMRefusalError("the model declined to answer")
         return reply
 
-    async def _paid(self, request: ChatRequest, run: Run, prompt: str) -> ChatReply:
-        """The model's reply, paid for by the run's account."""
-        if run.account is None:
-            return await self._llm.complete(request)
-        reservation = await run.account.reserve(request, run.model, prompt)
-        try:
-            reply = await self._llm.complete(request)
-        except BaseException as exc:
-            # Who gave up waiting does not know whether the model had begun.
-            await reservation.release(begun=isinstance(exc, LLMTimeoutError | asyncio.CancelledError))
-            raise
-        await reservation.settle(reply.usage, run.priced(reply.model))
-        return reply
+
+async def ask_paid(llm: LLM, request: ChatRequest, run: Run, prompt: str) -> ChatReply:
+    """The model's reply, paid for by the run's account; `prompt` is what usage calls it."""
+    if run.account is None:
+        return await llm.complete(request)
+    reservation = await run.account.reserve(request, run.model, prompt)
+    try:
+        reply = await llm.complete(request)
+    except BaseException as exc:
+        # Who gave up waiting does not know whether the model had begun.
+        await reservation.release(begun=isinstance(exc, LLMTimeoutError | asyncio.CancelledError))
+        raise
+    await reservation.settle(reply.usage, run.priced(reply.model))
+    return reply
 
 
 def _name(prompt: Prompt) -> str:

@@ -31,6 +31,7 @@
     │       └── ConsentWallError        a question about cookies stands in place of the article
     ├── PromptError                 a prompt template is broken; a mistake of ours
     │   └── PromptChangedError      a published version differs from the lock file
+    ├── AnnexError                  the process that reads long articles died over one
     ├── StoreError                  a cache cannot be opened
     ├── JobStoreError               the database of batches does not answer, or cannot be used
     │   └── JobStoreFullError       there is no space left in it
@@ -220,6 +221,10 @@ class PromptError(StandfirstError):
 
 class PromptChangedError(PromptError):
     """A published prompt version differs from its digest in the lock file."""
+
+
+class AnnexError(StandfirstError):
+    """The process that reads long articles died over one, for want of memory perhaps."""
 
 
 class StoreError(StandfirstError):

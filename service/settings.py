@@ -188,6 +188,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     ] = "extractive"
 
     max_article_bytes: Annotated[Positive, Meta(description="Largest article, in bytes of UTF-8")] = 5_000_000
+    annex_characters: Annotated[
+        int,
+        Meta(ge=0, description="Characters from which an article is read in a process of its own; 0: never"),
+    ] = 100_000
     max_chunks: Annotated[Positive, Meta(description="Most chunks of an article that the model reads")] = 64
     deadline_s: Annotated[Seconds, Meta(description="Seconds that a request may take in all")] = 300.0
     llm_timeout_s: Annotated[Seconds, Meta(description="Seconds that one call of the model may take")] = 120.0

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from service.annex import Annex
 from service.belongings import Belongings
 from service.cache import CacheStore, Flights, cache_key
 from service.catalogue import Catalogue, ModelInfo
@@ -110,6 +111,7 @@ class Summarizer:
         settings: Settings,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
+        self._annex: Annex | None = None
         self._models = models
         self._library = prompts
         self._store = store
@@ -127,6 +129,10 @@ class Summarizer:
             fallback=settings.fallback == "extractive",
             hooks=hooks,
         )
+
+    def send_long_articles_to(self, annex: Annex) -> None:
+        """Have articles from `annex_characters` on made there, not in this process."""
+        self._annex = annex
 
     async def summarize(
         self,
@@ -383,7 +389,9 @@ class Summarizer:
         )
         try:
             with self._hooks.on_stage(Stage("summarize", model=job.model)):
-                summary = await self._pipeline.make(job, run)
+                long = len(job.text) >= self._settings.annex_characters > 0
+                maker = self._annex if long and self._annex is not None else self._pipeline
+                summary = await maker.make(job, run)
         finally:
             if cache.writes:
                 await self._belongings.add(job.id, [*run.draft_keys, *([job.page] if job.page else [])])
