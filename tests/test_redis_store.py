@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
@@ -16,6 +17,7 @@ import redis
 from service.cache import CacheStore, Layered, MemoryStore, open_store
 from service.cache.redis_link import CommandFailedError, RedisLink
 from service.cache.redis_store import RedisStore
+from tests.resilience_fakes import settle
 
 if TYPE_CHECKING:
     from tests.conftest import RedisServer
@@ -410,3 +412,40 @@ async def test_what_is_deleted_while_it_is_read_does_not_come_back(all_at_once: 
         shared.go.set()
         await reading
         assert await store.get("key") is None
+
+
+async def test_loop_that_is_held_is_not_taken_for_a_redis_that_is_away(redis_server: RedisServer) -> None:
+    link = RedisLink(redis_server.url, timeout_s=0.5)
+    await link.call("PING")
+    redis_server.client.client_pause(300)  # the answer comes while the loop is held
+    asking = asyncio.create_task(link.call("GET", "key"))
+    await settle()
+    time.sleep(0.7)  # noqa: ASYNC251 - what a burst of requests does
+    assert await asking is None
+    assert link.problem is None
+    await link.aclose()
+
+
+class CountingStore(MemoryStore):
+    """Counts reads, and takes a turn of the loop for each."""
+
+    __slots__ = ("reads",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reads = 0
+
+    async def get(self, key: str, renew_for: int | timedelta | None = None) -> bytes | None:
+        self.reads += 1
+        await asyncio.sleep(0)
+        return await super().get(key, renew_for)
+
+
+async def test_of_many_who_ask_at_once_one_reads_the_shared_store() -> None:
+    shared = CountingStore()
+    async with (store := Layered(MemoryStore(), shared)):
+        assert await asyncio.gather(*(store.get("key") for _ in range(50))) == [None] * 50
+        assert shared.reads == 1
+        await shared.set("key", b"value")
+        assert await asyncio.gather(*(store.get("key") for _ in range(50))) == [b"value"] * 50
+        assert shared.reads == 2

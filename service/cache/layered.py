@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from service.cache.base import CacheStore, to_seconds
+from service.cache.flight import SingleFlight
 from service.cache.memory import MemoryStore
 
 
@@ -16,7 +17,7 @@ class Layered(CacheStore):
     longer. While `shared` has a problem, `local` keeps what is written for `outage_ttl_s`. It owns both.
     """
 
-    __slots__ = ("_deletions", "_local", "_local_ttl_s", "_outage_ttl_s", "shared")
+    __slots__ = ("_deletions", "_local", "_local_ttl_s", "_outage_ttl_s", "_reads", "shared")
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Layered(CacheStore):
         self._local_ttl_s = local_ttl_s
         self._outage_ttl_s = outage_ttl_s
         self._deletions = 0
+        self._reads = SingleFlight()
 
     @property
     def problem(self) -> str | None:
@@ -42,7 +44,8 @@ class Layered(CacheStore):
         value = await self._local.get(key) if renew_for is None else None
         if value is None:
             deletions = self._deletions
-            value = await self.shared.get(key, renew_for)
+            # Of many who ask at once for what is not here, one goes on to the shared store.
+            value, _ = await self._reads.run(f"{key} {renew_for}", lambda: self.shared.get(key, renew_for))
             # What was deleted while it was being read must not come back.
             if value is not None and deletions == self._deletions:
                 await self._local.set(key, value, timedelta(seconds=self._local_ttl_s))
@@ -79,5 +82,6 @@ class Layered(CacheStore):
 
     async def aclose(self) -> None:
         """Close both."""
+        await self._reads.aclose()
         await self.shared.aclose()
         await self._local.aclose()

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 from redis.asyncio import Connection
@@ -19,6 +20,7 @@ _log = logging.getLogger(__name__)
 _Argument: TypeAlias = str | bytes | int
 
 _MAX_BATCH: Final = 16
+_PERIODS: Final = 5
 _FIRST_PROBE_S: Final = 0.5
 _LAST_PROBE_S: Final = 5.0
 
@@ -30,6 +32,33 @@ class CommandFailedError(Exception):
 class _Call(NamedTuple):
     command: tuple[_Argument, ...]
     reply: asyncio.Future[Any]  # what Redis answers differs from command to command
+
+
+@asynccontextmanager
+async def _patience(seconds: float) -> AsyncIterator[None]:
+    """Bound a block by time in which the event loop runs; raises TimeoutError.
+
+    Where a burst of requests holds the loop for longer than `seconds`, the answer has arrived, and the timer
+    fires before it is read: Redis would be taken for dead by each process that has much to do. So time is
+    counted in fifths, of which a loop that is held uses up one.
+    """
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def count(left: int) -> None:
+        nonlocal timer
+        if left:
+            timer = loop.call_later(seconds / _PERIODS, count, left - 1)
+        else:
+            limit.reschedule(loop.time())
+
+    async with asyncio.timeout(None) as limit:
+        count(_PERIODS)
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 class RedisLink:
@@ -139,7 +168,7 @@ class RedisLink:
         )
 
     async def _connect(self, connection: AbstractConnection) -> None:
-        async with asyncio.timeout(self._connect_timeout_s):
+        async with _patience(self._connect_timeout_s):
             await connection.connect()  # type: ignore[no-untyped-call]
 
     async def _work(self) -> None:
@@ -176,7 +205,7 @@ class RedisLink:
 
     async def _send(self, connection: AbstractConnection, commands: list[tuple[_Argument, ...]]) -> list[Any]:
         replies: list[Any] = []
-        async with asyncio.timeout(self._timeout_s):
+        async with _patience(self._timeout_s):
             await connection.send_packed_command(connection.pack_commands(commands))
             for _ in commands:
                 try:
