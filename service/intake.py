@@ -13,7 +13,14 @@ from msgspec import Struct
 from service.articles import check_text, check_title
 from service.cache import SingleFlight, cache_key
 from service.connections import parse_url
-from service.errors import ArticleTooLargeError, FetchingOffError, NotCachedError, PageTooLargeError
+from service.errors import (
+    ArticleTooLargeError,
+    FetchingOffError,
+    InvalidArticleError,
+    NoArticleError,
+    NotCachedError,
+    PageTooLargeError,
+)
 from service.extraction import EXTRACTION_VERSION, Extractor
 from service.fetching import Fetcher, Validators
 from service.models import ArticleInput, Source
@@ -107,11 +114,11 @@ class Intake:
                 await asyncio.to_thread(check_text, text, self._max_article_bytes)
             else:
                 check_text(text, self._max_article_bytes)
-        except ArticleTooLargeError as exc:
+        except (ArticleTooLargeError, InvalidArticleError) as exc:
             if source is None:
                 raise
-            field = "html" if source.url is None else "url"
-            raise PageTooLargeError(str(exc), field=field) from exc
+            kind = PageTooLargeError if isinstance(exc, ArticleTooLargeError) else NoArticleError
+            raise kind(str(exc), field="html" if source.url is None else "url") from exc
         check_title(title or "")
         return Article(text=text, title=title or (source and source.title) or "", source=source)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from bench.mock_llm import MockLLM
 from bench.page_server import Answer, PageServer, Seen
+from service.api.problems import _KINDS
+from service.errors import NoArticleError, PageError
 
 PAGES = Path(__file__).parents[1] / "pages"
 BROADSHEET = (PAGES / "broadsheet.html").read_text(encoding="utf-8")
@@ -107,3 +110,73 @@ def test_fetching_can_be_switched_off(serve: Callable[..., httpx.Client], pages:
     url = pages.add("/lifeboat", BROADSHEET)
     problem = serve(fetch="off").post("/v1/summaries", json={"url": url}).json()
     assert (problem["type"], pages.connections) == ("urn:standfirst:problem:fetching-off", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("paywall", "paywall"), ("consent", "consent-wall"), ("empty", "no-article")]
+)
+def test_page_that_is_no_article_is_a_problem_that_says_so(
+    visiting: httpx.Client, pages: PageServer, mock_llm: MockLLM, name: str, kind: str
+) -> None:
+    page = PAGES / f"{name}.html"
+    url = pages.add("/page", page.read_bytes() if page.exists() else b"<html><body></body></html>")
+    problem = visiting.post("/v1/summaries", json={"url": url}).json()
+    assert (problem["type"], problem["status"]) == (f"urn:standfirst:problem:{kind}", 422)
+    assert (problem["field"], problem["remedy"]) == ("url", "send the article's text as `text`")
+    assert mock_llm.stats.calls == 0
+
+
+def test_every_error_of_pages_has_a_problem_of_its_own() -> None:
+    assert {kind for kind in PageError.__subclasses__() if kind not in _KINDS} == {NoArticleError}
+    names = [_KINDS[kind].name for kind in (PageError, *PageError.__subclasses__()) if kind in _KINDS]
+    assert len(names) == len(set(names))
+
+
+def fetches(pages: PageServer) -> list[str | None]:
+    """What each request for a page was conditional on."""
+    return [seen.headers.get("If-None-Match") for seen in pages.requests]
+
+
+@pytest.mark.parametrize("directive", ["no-cache", "no-store"])
+def test_page_is_fetched_anew_where_the_request_says_so(
+    visiting: httpx.Client, pages: PageServer, directive: str
+) -> None:
+    url = pages.add("/lifeboat", BROADSHEET, ETag='"v1"')
+    visiting.post("/v1/quotes", json={"url": url})
+    visiting.post("/v1/quotes", json={"url": url}, headers={"Cache-Control": directive})
+    assert fetches(pages) == [None, None]
+
+
+@pytest.mark.parametrize(("asked", "told"), [("no-store", ""), ("", "no-store"), ("", "private")])
+def test_page_that_may_not_be_kept_is_not(
+    visiting: httpx.Client, pages: PageServer, asked: str, told: str
+) -> None:
+    url = pages.add("/lifeboat", BROADSHEET, ETag='"v1"', Cache_Control=told)
+    for _ in range(2):
+        visiting.post("/v1/quotes", json={"url": url}, headers={"Cache-Control": asked}).raise_for_status()
+    assert fetches(pages) == [None, None]
+    kept = visiting.post("/v1/quotes", json={"url": url}, headers={"Cache-Control": "only-if-cached"})
+    assert (kept.status_code, kept.json()["type"]) == (504, "urn:standfirst:problem:not-cached")
+
+
+def test_server_of_a_kept_page_is_not_asked_where_the_request_says_so(
+    visiting: httpx.Client, pages: PageServer
+) -> None:
+    url = pages.add("/lifeboat", BROADSHEET)
+    first = visiting.post("/v1/summaries", json={"url": url})
+    again = visiting.post("/v1/summaries", json={"url": url}, headers={"Cache-Control": "only-if-cached"})
+    assert (first.json()["source"], len(pages.requests)) == (again.json()["source"], 1)
+
+
+def test_link_is_summarized_with_events(visiting: httpx.Client, pages: PageServer) -> None:
+    url = pages.add("/lifeboat", BROADSHEET)
+    answer = visiting.post("/v1/summaries", json={"url": url}, headers={"Accept": "text/event-stream"})
+    events = dict(block.split("\ndata: ", 1) for block in answer.text.strip().split("\n\n"))
+    assert json.loads(events["event: result"])["source"]["url"] == url
+
+
+def test_page_over_the_limit_of_articles_is_refused(serve: Callable[..., httpx.Client]) -> None:
+    problem = serve(max_article_bytes=100).post("/v1/quotes", json={"html": BROADSHEET}).json()
+    assert (problem["status"], problem["type"]) == (413, "urn:standfirst:problem:page-too-large")
+    problem = serve(max_page_bytes=100).post("/v1/quotes", json={"html": BROADSHEET}).json()
+    assert (problem["status"], problem["field"]) == (413, "html")
