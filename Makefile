@@ -74,6 +74,10 @@ lock: $(ready_to_lock) ## remake requirements/*.txt from pyproject.toml
 	@$(compile) --group bench --output-file requirements/bench.txt
 	@$(compile) --group lock --output-file requirements/lock.txt
 
+sbom: $(ready_to_check) ## write dist/sbom.json (CycloneDX) and docs/licences.md
+	@echo 'sbom: dist/sbom.json, docs/licences.md'
+	@$(python) deploy/sbom.py
+
 clean: ## remove .venv, .cache and what builds leave behind
 	@echo 'clean: .venv, .cache, dist, build'
 	@rm -rf $(venv) .venv-bench .cache dist build
