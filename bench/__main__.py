@@ -16,6 +16,7 @@ _ARTICLES = Path(os.environ.get("STANDFIRST_BENCH_ARTICLES", "../shared/news/art
 _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "quotes_accuracy": ([str(_ARTICLES), "--holdout"], True),
     "fact_check": ([str(_ARTICLES)], True),
+    "summary_check": ([], False),
     "grounding_cost": ([], False),
     "chunking": ([], False),
     "llm_path": ([], False),

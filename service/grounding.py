@@ -8,17 +8,17 @@ for word.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
-from service.evidence import SentenceIndex
-from service.facts import Fact, kind_of, read_facts
+from service.evidence import Ranked, SentenceIndex
+from service.facts import Fact, FactSheet, kind_of, read_facts
 from service.lookup import FactIndex, Located
 from service.models import Finding, FindingKind, FindingReason, NotChecked, Span, Support
 from service.passages import Passage
-from service.slots import Rivals, is_crossed, is_misattributed
+from service.slots import Rivals, find_outbid, find_swapped, is_crossed, is_misattributed
 from service.words import TYPOGRAPHY, stems_of
 
 _MOST_EVIDENCE = 3
@@ -27,6 +27,7 @@ _LEAST_SHARE = 0.15  # below this share of a text's weight, a passage is no evid
 _RIVALS_SOUGHT = 4  # so many of the closest sentences are asked whether they have another fact in its place
 _LONGEST = 5_000  # characters of a sentence that are looked up; a longer one is no sentence
 _CLOSE = 0.3  # from this share on, the closest passage is what the sentence retells
+_OUTBID = 0.5  # share of the closest passage's weight below which another one is not what is retold
 _OTHER: dict[FindingKind, FindingReason] = {
     "number": "other_number",
     "date": "other_date",
@@ -84,14 +85,12 @@ class ArticleIndex:
         located = [(f, found) for f, found in looked_up if not found.unchecked]
         self._add_missing(chosen, located, [r.sentence for r in ranked])
         rivals = Rivals(sheet, [self._facts.sheet(i) for i in passages[:_RIVALS_SOUGHT]])
-        crossed: list[Fact | None] = [is_crossed(sheet, self._facts.sheet(i)) for i in chosen]
-        if chosen and ranked[0].share >= _CLOSE:
-            crossed.append(is_misattributed(sheet, self._facts.sheet(chosen[0])))
+        crossed = self._crossed(sheet, chosen, ranked, located, weights)
         findings = [
             Finding(text=sentence[f.start : f.end], start=f.start, end=f.end, kind=kind_of(f), reason=reason)
             for f, found in located
             if (reason := found.reason or self._misplaced(f, found, rivals, chosen, passages))
-            or (reason := "other_name" if f in crossed else None)
+            or (reason := crossed.get(f))
         ]
         evidence = [self._span(i) for i in chosen if i < len(self.sentences)]
         unread = not all(self._facts.can_read(form) for form in sheet.tokens.forms)
@@ -101,6 +100,33 @@ class ArticleIndex:
         if len(sentence) > _LONGEST:
             not_checked.append("facts")
         return CheckedSentence(_support(located, findings, evidence), evidence, findings, not_checked)
+
+    def _crossed(
+        self,
+        sheet: FactSheet,
+        chosen: list[int],
+        ranked: list[Ranked],
+        located: list[tuple[Fact, Located]],
+        weights: Mapping[str, float],
+    ) -> dict[Fact, FindingReason]:
+        """The facts that the passages which the sentence retells give to another, with the reason."""
+        found: dict[Fact, FindingReason] = {}
+        for i in chosen:
+            told = self._facts.sheet(i)
+            if (number := is_crossed(sheet, told)) is not None:
+                found[number] = "other_name"
+            found |= {number: "other_number" for number in find_swapped(sheet, told)}
+        if chosen and ranked[0].share >= _CLOSE:
+            best = self._facts.sheet(chosen[0])
+            if (name := is_misattributed(sheet, best)) is not None:
+                found[name] = "other_name"
+            for fact in find_outbid(sheet, best):
+                where = next((at.where for other, at in located if other == fact), ())
+                own = sum(weights.get(stem, 0.0) for stem in {*sheet.stems[fact.first : fact.last]})
+                homes = max((share for i, share in ranked if i in where), default=1.0)
+                if homes - own / sum(weights.values()) <= _OUTBID * ranked[0].share:
+                    found[fact] = _OTHER[kind_of(fact)]
+        return found
 
     def _verbatim(self, sentence: str) -> list[int]:
         """The sentences of the article that `sentence` repeats word for word, whole ones only.

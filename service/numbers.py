@@ -30,7 +30,7 @@ class Number(NamedTuple):
 
     `unit` is an id such as `%`, `dollar`, `hour` or `ordinal`, or None; `noun` is the folded word that
     follows; `first` and `last` are the half-open range of its tokens; `weak` marks "an hour": it confirms,
-    never accuses.
+    never accuses. `hedge` says how it rounds: 0 is "about", 1 "more than", -1 "nearly"; None is exact.
     """
 
     start: int
@@ -41,7 +41,7 @@ class Number(NamedTuple):
     unit: str | None
     noun: str | None
     weak: bool
-    hedged: bool
+    hedge: float | None
 
 
 class _Reader:
@@ -78,7 +78,6 @@ class _Reader:
         first = i
         if i and (symbol := self._prefix(i)):
             unit, first = symbol, i - 1
-        hedge = self.folded(first - 1) in self.vocabulary.hedges
         return Number(
             self.tokens.starts[first],
             self.tokens.ends[j - 1],
@@ -88,8 +87,13 @@ class _Reader:
             unit,
             self._noun(j),
             weak,
-            hedge,
+            self._hedge(first),
         )
+
+    def _hedge(self, first: int) -> float | None:
+        before, last = self.folded(first - 2), self.folded(first - 1)
+        pair = self.vocabulary.hedge_pairs.get(f"{before}-{last}")
+        return self.vocabulary.hedges.get(last) if pair is None else pair
 
     def _prefix(self, i: int) -> str | None:
         if self.gap(i) not in ("", " ", "\u00a0"):
@@ -132,16 +136,26 @@ class _Reader:
             if factor is None or value * factor > 1e18:
                 break
             value, j = tidy(value * factor), j + 1
-        if self.folded(j) == "und" or self.folded(j) == "and":
-            half = self.folded(j + 1) == "a" and self.folded(j + 2) == "half"
-            if half and isinstance(value, float) and value < 1e3:
-                return value + 0.5, j + 3
+        if self._half_follows(j) and isinstance(value, float) and value < 1e3:
+            return value + 0.5, j + 3
         return value, j
+
+    def _half_follows(self, j: int) -> bool:
+        return self.folded(j) == "and" and self.folded(j + 1) == "a" and self.folded(j + 2) == "half"
+
+    def _and_half(
+        self, value: float | str, j: int, unit: str | None, weak: bool
+    ) -> tuple[float | str, int, str | None, bool]:
+        """Read on in "four and a half", "two and a half million"."""
+        if isinstance(value, float) and value < 1e3 and unit is None and self._half_follows(j):
+            value, j = self._magnitude(value + 0.5, j + 3)
+            return value, j, unit, False
+        return value, j, unit, weak
 
     def _words(self, i: int) -> tuple[float | str, int, str | None, bool] | None:
         vocabulary, word = self.vocabulary, self.tokens.folded[i]
         if word in vocabulary.numbers or word in vocabulary.magnitudes:
-            return self._cardinal(i)
+            return self._and_half(*self._cardinal(i))
         if word in vocabulary.indefinite:
             return self._indefinite(i)
         if word in vocabulary.vague:

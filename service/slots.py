@@ -9,7 +9,7 @@ from service.dates import DateMention, agrees
 from service.entities import FUNCTION_WORDS, SPEAKS, TITLES, Name, is_within
 from service.facts import Fact, FactSheet
 from service.numbers import Number
-from service.vocabulary import RESPECTIVELY
+from service.vocabulary import MONEY, RESPECTIVELY
 from service.words import stem
 
 _REACH = 4  # words compared on each side
@@ -18,6 +18,8 @@ _ENOUGH = 1.6  # one telling word and a few small ones
 _SMALL = 0.3  # what a function word, or the edge of the sentence, counts
 _LIST_GAP = 2  # tokens between two numbers of a list
 _MOST = 60  # facts of one kind in one sentence; more is a table, and would cost the square of it
+_MOST_SWAPPED = 8  # numbers of a sentence that are compared pairwise
+_LONGEST_CLAUSE = 9  # words behind a number that say what it is of
 _EDGE = "\0"
 _SMALL_STEMS = frozenset(stem(word) for word in FUNCTION_WORDS | TITLES.keys() | {"said", "say"}) | {_EDGE}
 
@@ -149,6 +151,52 @@ def is_crossed(sheet: FactSheet, told: FactSheet) -> Number | None:
     if len(claimed) == len(stated) == 1 and claimed[0] != stated[0][0]:
         return stated[0][1]
     return None
+
+
+def find_swapped(sheet: FactSheet, told: FactSheet) -> list[Number]:
+    """The numbers of `sheet` that `told` has the other way round: "23 died, 140 were hurt" for 140 and 23."""
+    mine = [n for n in sheet.numbers if not n.weak][:_MOST_SWAPPED]
+    theirs = {n.value: _telling_after(told, n) for n in told.numbers[:_MOST]}
+    known = [n for n in mine if n.value in theirs]
+    found: list[Number] = []
+    for k, a in enumerate(known):
+        for b in known[k + 1 :]:
+            if a.value == b.value or a.unit != b.unit:
+                continue
+            own_a, own_b = _telling_after(sheet, a), _telling_after(sheet, b)
+            straight = len(own_a & theirs[a.value]) + len(own_b & theirs[b.value])
+            crossed = len(own_a & theirs[b.value]) + len(own_b & theirs[a.value])
+            if crossed > max(straight, 1):
+                found += [a, b]
+    return found
+
+
+def _telling_after(sheet: FactSheet, number: Number) -> frozenset[str]:
+    """The stems of the words behind a number, as far as the next one."""
+    after = (n.first for n in [*sheet.numbers, *sheet.dates] if n.first >= number.last and n is not number)
+    end = min(min(after, default=len(sheet.stems)), number.last + _LONGEST_CLAUSE)
+    return frozenset(sheet.stems[number.last : end]) - _SMALL_STEMS
+
+
+def find_outbid(sheet: FactSheet, told: FactSheet) -> list[Fact]:
+    """The facts of `sheet` that are the only ones of their kind there, where `told` has another one only.
+
+    Kinds are sums of money, shares, and years.
+    """
+    found: list[Fact] = []
+    for own, foreign in zip(_by_kind(sheet), _by_kind(told), strict=True):
+        if len(own) == len(foreign) == 1 and not _same(own[0], foreign[0]):
+            found.append(own[0])
+    return found
+
+
+def _by_kind(sheet: FactSheet) -> tuple[list[Fact], list[Fact], list[Fact]]:
+    numbers = sheet.numbers[:_MOST]
+    return (
+        [n for n in numbers if n.unit in MONEY],
+        [n for n in numbers if n.unit == "%"],
+        [d for d in sheet.dates[:_MOST] if d.date.year is not None and d.date.month is None],
+    )
 
 
 def is_misattributed(sheet: FactSheet, told: FactSheet) -> Name | None:

@@ -170,15 +170,28 @@ _DIRECTIONS = {
 _DOT_LANGUAGES = frozenset(["en", "ja", "zh", "ko", "he", "th", "hi"])
 PERIODS = frozenset(["day", "week", "month", "year", "decade", "century"])
 _SEASONS = {"en": "weekend spring summer fall autumn winter", "de": "wochenende", "fr": "", "es": ""}
+# What a rounded number is to the exact one: near it (0), below it (1) or above it (-1).
 _HEDGES = {
-    "en": "about around nearly almost roughly approximately some over under than least up",
-    "de": "rund etwa fast knapp circa ca ungefahr uber mehr als",
-    "fr": "environ pres presque quelque plus que de",
-    "es": "unos unas casi cerca aproximadamente mas de",
+    "en": "about=0 around=0 roughly=0 approximately=0 some=0 nearly=-1 almost=-1 under=-1 below=-1 over=1 "
+    "least=1 exceeding=1 topped=1 topping=1",
+    "de": "rund=0 etwa=0 circa=0 ca=0 ungefahr=0 fast=-1 knapp=-1 unter=-1 uber=1 mindestens=1",
+    "fr": "environ=0 quelque=0 pres=-1 presque=-1",
+    "es": "unos=0 unas=0 cerca=-1 aproximadamente=0 casi=-1",
+}
+# Two words that hedge, by the second; for one not listed, as "of" behind "millions", there is no hedge.
+_HEDGE_PAIRS = {
+    "en": "more-than=1 greater-than=1 higher-than=1 longer-than=1 larger-than=1 less-than=-1 fewer-than=-1 "
+    "lower-than=-1 shorter-than=-1 close-to=-1 up-to=-1 upwards-of=1 north-of=1",
+    "de": "mehr-als=1 weniger-als=-1 bis-zu=-1",
+    "fr": "plus-de=1 moins-de=-1 pres-de=-1",
+    "es": "mas-de=1 menos-de=-1 cerca-de=-1",
 }
 _CONNECTORS = {"en": "and", "de": "und", "fr": "et", "es": "y"}
 _RANGE = {"en": "to and or", "de": "bis und oder", "fr": "a et ou", "es": "a y o"}
 _RATIO = {"en": "in", "de": "von", "fr": "sur", "es": ""}
+MONEY = frozenset(
+    ["dollar", "euro", "pound", "yen", "franc", "rupee", "yuan", "ruble", "krona", "crown", "peso", "won"]
+)
 RESPECTIVELY = frozenset(["respectively", "beziehungsweise", "respectivement", "respectivamente"])
 _INDEFINITE = {"en": "a an", "de": "ein eine einen einer", "fr": "un une", "es": "un una"}
 
@@ -204,7 +217,8 @@ class Vocabulary:
     relative_days: dict[str, int] = field(default_factory=dict)
     directions: dict[str, float] = field(default_factory=dict)
     seasons: frozenset[str] = frozenset()
-    hedges: frozenset[str] = frozenset()
+    hedges: dict[str, float] = field(default_factory=dict)
+    hedge_pairs: dict[str, float] = field(default_factory=dict)
     connectors: frozenset[str] = frozenset()
     range_words: frozenset[str] = frozenset()
     ratio_words: frozenset[str] = frozenset()
@@ -276,7 +290,8 @@ def _of(code: str) -> Vocabulary:
         relative_days=_ranked(_RELATIVE_DAYS[code], -1),
         directions=_pairs(_DIRECTIONS[code]),
         seasons=frozenset(_SEASONS[code].split()),
-        hedges=frozenset(_HEDGES[code].split()),
+        hedges=_pairs(_HEDGES[code]),
+        hedge_pairs=_pairs(_HEDGE_PAIRS[code]),
         connectors=frozenset([_CONNECTORS[code]]),
         range_words=frozenset(_RANGE[code].split()),
         ratio_words=frozenset(_RATIO[code].split()),

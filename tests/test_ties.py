@@ -73,3 +73,55 @@ def test_facts_that_the_article_ties_so_are_left_alone(sentence: str) -> None:
 
 def test_a_first_name_that_the_article_lacks_makes_a_sentence_partial() -> None:
     assert check("Otto Haldane wrote the labels.").support == "partial"
+
+
+FIGURES = (
+    "The quake killed 23 miners and left 140 others buried for four years and six months of digging.\n\n"
+    "The tower rose by 71.4 percent over plan and cost 6 million pounds in 2009. It drew 118 visitors.\n\n"
+    "Insurers put the harm at 45 million pounds after the flood of 2017, and 58 percent of them sued. "
+    "Only five of some 90 cranes stood. Captain Owen Strand wept, and Dario Lunt, 34, counted 28 boats."
+)
+
+
+def check_figures(sentence: str) -> list[tuple[str, str]]:
+    paragraphs = find_paragraphs(FIGURES)
+    index = ArticleIndex(FIGURES, sentences=find_sentences(FIGURES, paragraphs))
+    return [(f.text, f.reason) for f in index.check(sentence).unsupported]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "More than 100 visitors came.",
+        "Over 71% more tower was built than planned.",
+        "At least 71 percent more was built.",
+        "Almost 120 visitors came.",
+        "Fewer than six in ten insurers sued.",
+        "The digging took four and a half years.",
+        "The digging took 4.5 years.",
+        "Only five cranes stood.",
+        "The quake left 140 people buried and 23 miners dead.",
+        "The tower cost 6 million pounds.",
+        "After the flood of 2017, the harm was put at 45 million pounds.",
+        "Dario Lunt, 34, counted the boats.",
+    ],
+)
+def test_rounded_and_rewritten_figures_are_found(sentence: str) -> None:
+    assert check_figures(sentence) == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "wrong", "reason"),
+    [
+        ("More than 200 visitors came.", "200", "not_in_article"),
+        ("Fewer than 110 visitors came.", "110", "not_in_article"),
+        ("Nearly 70 percent more was built.", "70 percent", "not_in_article"),
+        ("About 116 visitors came.", "116", "not_in_article"),
+        ("The digging found 140 dead miners and 23 buried men.", "140", "other_number"),
+        ("The tower cost 45 million pounds.", "45 million pounds", "other_number"),
+        ("Captain Dario Lunt wept.", "Captain Dario Lunt", "other_name"),
+        ("Dario Lunt, 28, counted the boats.", "28", "other_noun"),
+    ],
+)
+def test_figures_that_no_rounding_explains_are_flagged(sentence: str, wrong: str, reason: str) -> None:
+    assert (wrong, reason) in check_figures(sentence)

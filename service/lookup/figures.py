@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 from service.dates import Date, DateMention, agrees
@@ -15,11 +16,15 @@ from service.numbers import Number, tidy
 from service.vocabulary import vocabulary_of
 from service.words import fold, stem, words_of
 
-_TOLERANCE = 0.05
-# "600 layoffs" are 600 workers.
-_EVENTS = frozenset(
-    map(stem, words_of("layoff job cut position death fatality casualty victim arrest injury case vote"))
+_TOLERANCE = 0.06
+_MARGIN = 0.25  # "more than 100" may be 118, not 200
+_POINTS = 6.0  # of percent
+# "600 layoffs" are 600 workers, and "five of some 90 planets" are planets.
+_UNTELLING = frozenset(
+    map(stem, words_of("layoff job cut position death fatality casualty victim arrest injury case vote of"))
 )
+# "Four years and six months" are four and a half years.
+_PARTS = {("year", "month"): 12, ("hour", "minute"): 60, ("week", "day"): 7, ("foot", "inch"): 12}
 _CLOCK = frozenset([stem("o'clock"), stem("am"), stem("pm")])
 
 
@@ -57,8 +62,14 @@ class FigureIndex:
     def _numbers(self) -> dict[float | str, set[_Told]]:
         found: dict[float | str, set[_Told]] = defaultdict(set)
         for i in self._figured:
-            for number in self._sheet(i).numbers:
+            numbers = self._sheet(i).numbers
+            for number in numbers:
                 found[number.value].add(_Told(i, number.unit, stem(number.noun) if number.noun else None))
+            for whole, part in pairwise(numbers):
+                parts = _PARTS.get((whole.unit, part.unit))
+                if parts and part.first - whole.last <= 1 and not isinstance(whole.value, str):
+                    if not isinstance(part.value, str):
+                        found[tidy(whole.value + part.value / parts)].add(_Told(i, whole.unit, None))
         return found
 
     def locate_number(self, fact: Number) -> Located:
@@ -89,7 +100,7 @@ class FigureIndex:
         if fact.unit or fact.noun is None:
             return False
         noun = stem(fact.noun)
-        if any(told.noun in (noun, None) or told.noun in _EVENTS or told.unit for told in same):
+        if any(told.noun in (noun, None) or told.noun in _UNTELLING or told.unit for told in same):
             return False
         return any(
             number.noun is not None and stem(number.noun) == noun and number.value != fact.value
@@ -103,22 +114,26 @@ class FigureIndex:
         if isinstance(value, str):
             return self._above(float(value[1:])) if value.startswith("~") else set()
         if fact.unit == "%":
-            return {told.sentence for told in self._numbers.get(tidy(value / 100), ()) if told.unit is None}
+            same = self._numbers.get(tidy(value / 100), set())
+            if parts := {told.sentence for told in same if told.unit is None}:
+                return parts
         if fact.unit == "ordinal" and value:
             return {told.sentence for told in self._numbers.get(tidy(1 / value), ())}
-        if 0 < value < 1:
-            return {told.sentence for told in self._numbers.get(tidy(value * 100), ()) if told.unit == "%"}
-        if fact.hedged and value:
-            return {
-                told.sentence
-                for other, found in self._numbers.items()
-                if isinstance(other, float)
-                and abs(other - value) <= _TOLERANCE * value
-                and _digits(value) < max(_digits(other), 2)
-                for told in found
-                if _fits(fact, told)
-            }
-        return set()
+        if 0 < value < 1 and (same := self._numbers.get(tidy(value * 100))):
+            return {told.sentence for told in same if told.unit == "%"}
+        return set() if fact.hedge is None else self._rounded(fact, value, fact.hedge)
+
+    def _rounded(self, fact: Number, value: float, hedge: float) -> set[int]:
+        """The sentences with a number that `fact` rounds: "over 70 percent", "six in ten" for 58 percent."""
+        share = 0 < value < 1
+        return {
+            told.sentence
+            for other, found in self._numbers.items()
+            if isinstance(other, float)
+            for told in found
+            if (is_near(value, hedge, other, told.unit) and _fits(fact, told))
+            or (share and told.unit == "%" and is_near(tidy(value * 100), hedge, other, told.unit))
+        }
 
     def _above(self, least: float) -> set[int]:
         """The sentences with a number that "dozens" or "thousands" may stand for."""
@@ -184,6 +199,16 @@ class FigureIndex:
         if claim.year is not None and claim.month is None:
             return {told.sentence for told in self._numbers.get(float(claim.year), ())}
         return set()
+
+
+def is_near(value: float, hedge: float, other: float, unit: str | None) -> bool:
+    """Whether `value` may round `other`, told with more digits: up for -1, down for 1, either way for 0."""
+    if _digits(value) >= max(_digits(other), 2):
+        return False
+    if not hedge:
+        return abs(other - value) <= _TOLERANCE * value
+    margin = _MARGIN * value if _digits(value) == 1 else 2 * _TOLERANCE * value
+    return 0 <= (other - value) * hedge <= (min(margin, _POINTS) if unit == "%" else margin)
 
 
 def _digits(value: float) -> int:

@@ -136,7 +136,7 @@ class NameIndex:
             return Located(found, alike=True) if found else self._missing(fact, words, last, language)
         telling = [w for w in words if w not in TITLES] or list(words)
         where = where.union(*(self._by_word.get(w, ()) for w in telling))
-        return Located(where, "other_name" if self._is_misplaced(words, fact, sheet) else None)
+        return Located(where, "other_name" if self._is_misplaced(fact.words, fact, sheet) else None)
 
     def _find_government(self, capital: str, sheet: FactSheet, fact: Name) -> set[int]:
         """Where the article has the government that "Moscow" stands for, if the sentence means no place."""

@@ -17,6 +17,7 @@ from service.facts import Fact, FactSheet
 from service.lexicon import PERSONS, ROLES
 from service.models import FindingReason
 from service.numbers import Number
+from service.vocabulary import MONEY
 from service.words import stem, words_of
 
 _MOST = 60  # sentences that are read for one look-up
@@ -43,7 +44,6 @@ _PERIODS = {
 }
 _NO_RATE = words_of("ago earlier later after before old since from")
 _LINKS = words_of("of for to in from with by")
-_MONEY = words_of("dollar euro pound yen franc rupee yuan ruble krona crown peso won")
 
 
 class _Word(NamedTuple):
@@ -78,7 +78,7 @@ class Ties:
             return "other_unit"
         if self._pays_for_another(fact, told) or self._goes_to_another(fact, sheet, told):
             return "other_number"
-        return "other_noun" if _is_an_age_there(fact, told) else None
+        return "other_noun" if _is_an_age_there(fact, told) or _is_no_age_there(fact, sheet, told) else None
 
     def _having(self, *words: str) -> Iterator[FactSheet]:
         sets = [self._words.by_stem.get(stem(word), set()) for word in words]
@@ -159,7 +159,7 @@ class Ties:
 
     def _pays_for_another(self, number: Number, told: Sequence[FactSheet]) -> bool:
         """Whether the article has "a $9 million pier", and this sum for something else."""
-        if number.unit not in _MONEY or number.noun is None or number.noun in FUNCTION_WORDS:
+        if number.unit not in MONEY or number.noun is None or number.noun in FUNCTION_WORDS:
             return False
         noun = stem(number.noun)
         sums = [n for s in self._having(number.noun) for n in s.numbers if n.noun and stem(n.noun) == noun]
@@ -305,3 +305,14 @@ def _is_an_age_there(number: Number, told: Sequence[FactSheet]) -> bool:
         return False
     same = [(s, n) for s in told for n in s.numbers if n.value == number.value]
     return bool(same) and all(_is_age(s, n) for s, n in same)
+
+
+def _is_no_age_there(number: Number, sheet: FactSheet, told: Sequence[FactSheet]) -> bool:
+    """Whether the age that the sentence gives somebody counts things in the article."""
+    if not _is_age(sheet, number):
+        return False
+    same = [n for s in told for n in s.numbers if n.value == number.value]
+    return bool(same) and all(
+        n.unit is None and n.noun is not None and n.noun[:4] != "year" and n.noun not in FUNCTION_WORDS
+        for n in same
+    )
