@@ -14,6 +14,8 @@ from service.words import stem, tokenize
 
 Fact: TypeAlias = Number | DateMention | Name
 
+_HYPHENS = ("-", "‐", "‑")
+
 
 class FactSheet:
     """The tokens of a sentence and its facts in order; names and stems are read when they are asked for."""
@@ -33,6 +35,10 @@ class FactSheet:
 
     def _candidates(self, wanted: int) -> list[int]:
         return [i for i, role in self._roles if role & wanted]
+
+    def is_hyphened(self, fact: Fact) -> bool:
+        """Whether a hyphen joins a fact to the word behind it: "Canadian-born"."""
+        return self._text[fact.end : fact.end + 1] in _HYPHENS
 
     @cached_property
     def names(self) -> list[Name]:

@@ -115,7 +115,7 @@ class ArticleIndex:
             told = self._facts.sheet(i)
             if (number := is_crossed(sheet, told)) is not None:
                 found[number] = "other_name"
-            found |= {number: "other_number" for number in find_swapped(sheet, told)}
+            found |= dict.fromkeys(find_swapped(sheet, told), "other_number")
         if chosen and ranked[0].share >= _CLOSE:
             best = self._facts.sheet(chosen[0])
             if (name := is_misattributed(sheet, best)) is not None:
@@ -177,13 +177,15 @@ class ArticleIndex:
         if found.alike:
             return None
         homes = [self._facts.sheet(i) for i in ranked if i in found.where][:_RIVALS_SOUGHT]
-        if rivals.has(fact, homes):
+        if rivals.has(fact, homes, [self._facts.sheet(i) for i in chosen]):
             return _OTHER[kind_of(fact)]
         if found.where.intersection(chosen) or any(
             i - k in found.where for i in chosen for k in range(1, _NEAR + 1)
         ):
             return None
-        return None if not chosen or max(found.where) >= len(self.sentences) else "elsewhere"
+        if not chosen or max(found.where) >= len(self.sentences) or rivals.sheet.is_hyphened(fact):
+            return None  # "Canadian-born" need not stand where the sentence has its news from
+        return "elsewhere"
 
 
 def normalize(text: str) -> str:

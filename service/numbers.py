@@ -11,6 +11,7 @@ from service.words import Tokens
 
 _SPACES = frozenset([" ", "\u00a0", "\u202f", "\u2009"])
 _JOINTS = _SPACES | {"-", "‑", "‐", "–", ""}
+_OF = frozenset(["of", "de", "d'"])
 _ORDINAL_ENDINGS = frozenset(["st", "nd", "rd", "th", "er", "e", "eme", "re"])
 _LONGEST_EXACT = 15  # digits that a float holds exactly
 _DOLLARS = frozenset(["us", "canadian", "australian"])
@@ -164,15 +165,24 @@ class _Reader:
             return float(vocabulary.ordinals[word]), i + 1, "ordinal", False
         value = unicodedata.numeric(word) if len(word) == 1 and word.isnumeric() else None
         if vocabulary.fractions.get(word) == 2:
-            value = 0.5
+            return self._of_a_magnitude(0.5, i + 1)
         return None if value is None else (value, i + 1, None, False)
+
+    def _of_a_magnitude(self, value: float, j: int) -> tuple[float | str, int, str | None, bool]:
+        """Read on in "half a million", "a quarter of a billion"."""
+        at = j + 1 if self.folded(j) in _OF else j
+        if self.folded(at) in self.vocabulary.indefinite:
+            factor = self.vocabulary.magnitudes.get(self.folded(at + 1))
+            if factor is not None and self.joined(at + 1):
+                return tidy(value * factor), at + 2, None, False
+        return value, j, None, False
 
     def _indefinite(self, i: int) -> tuple[float | str, int, str | None, bool] | None:
         follower = self.folded(i + 1)
         if not self.joined(i + 1):
             return None
         if follower in self.vocabulary.fractions:
-            return tidy(1 / self.vocabulary.fractions[follower]), i + 2, None, False
+            return self._of_a_magnitude(tidy(1 / self.vocabulary.fractions[follower]), i + 2)
         if follower == "couple":
             j = i + 3 if self.folded(i + 2) == "of" else i + 2
             value, end = self._magnitude(2.0, j)
@@ -217,7 +227,7 @@ class _Reader:
     def _fraction(self, i: int, j: int, value: float) -> tuple[float | str, int, str | None, bool]:
         vocabulary = self.vocabulary
         if self.joined(j) and (part := vocabulary.fractions.get(self.folded(j))) and value < part:
-            return tidy(value / part), j + 1, None, False
+            return self._of_a_magnitude(tidy(value / part), j + 1)
         if ratio := self._ratio(value, j):
             return *ratio, None, False
         weak = value == 1 and j == i + 1

@@ -20,6 +20,7 @@ _LIST_GAP = 2  # tokens between two numbers of a list
 _MOST = 60  # facts of one kind in one sentence; more is a table, and would cost the square of it
 _MOST_SWAPPED = 8  # numbers of a sentence that are compared pairwise
 _LONGEST_CLAUSE = 9  # words behind a number that say what it is of
+_LONGEST_ASIDE = 20  # words between a name and its verb, set off by marks
 _EDGE = "\0"
 _SMALL_STEMS = frozenset(stem(word) for word in FUNCTION_WORDS | TITLES.keys() | {"said", "say"}) | {_EDGE}
 
@@ -43,7 +44,7 @@ class Rivals:
     """The facts of a sentence that have a rival in one of `others`, the closest sentences of the article."""
 
     def __init__(self, sheet: FactSheet, others: Sequence[FactSheet]) -> None:
-        self._sheet = sheet
+        self.sheet = sheet
         self._found: dict[int, _Rival] = {}
         for other in others:
             close = [
@@ -65,17 +66,23 @@ class Rivals:
         homes = [fact for fact in _of_kind(mine, other) if _same(mine, fact)]
         if any(fact.first <= rival.last + 1 and rival.first <= fact.last + 1 for fact in homes):
             return False  # "in Halden, Vermont" may lose its first half
-        own = [_likeness(self._sheet, mine, other, fact) for fact in homes]
+        own = [_likeness(self.sheet, mine, other, fact) for fact in homes]
         return bool(own) and (not any(own) or score >= max(own) + _MARGIN)
 
-    def has(self, fact: Fact, homes: Sequence[FactSheet]) -> bool:
-        """Whether `fact` has a rival in a place that fits it better than its places in `homes`."""
+    def has(self, fact: Fact, homes: Sequence[FactSheet], cited: Sequence[FactSheet] = ()) -> bool:
+        """Whether `fact` has a rival in a place that fits it better than its places in `homes`.
+
+        Against a place in one of `cited`, which the sentence rests on anyway, an equal fit is not better.
+        """
         rival = self._found.get(fact.first)
         return rival is not None and all(
-            rival > _Rival(_likeness(self._sheet, fact, home, own), _shared_names(self._sheet, home, fact))
+            rival.likeness > likeness
+            if any(home is sheet for sheet in cited)
+            else rival > _Rival(likeness, _shared_names(self.sheet, home, fact))
             for home in homes
             for own in _of_kind(fact, home)
             if _same(fact, own)
+            for likeness in [_likeness(self.sheet, fact, home, own)]
         )
 
 
@@ -173,8 +180,9 @@ def find_swapped(sheet: FactSheet, told: FactSheet) -> list[Number]:
 
 def _telling_after(sheet: FactSheet, number: Number) -> frozenset[str]:
     """The stems of the words behind a number, as far as the next one."""
-    after = (n.first for n in [*sheet.numbers, *sheet.dates] if n.first >= number.last and n is not number)
-    end = min(min(after, default=len(sheet.stems)), number.last + _LONGEST_CLAUSE)
+    starts = [n.first for n in sheet.numbers] + [d.first for d in sheet.dates]
+    after = min((first for first in starts if first >= number.last), default=len(sheet.stems))
+    end = min(after, number.last + _LONGEST_CLAUSE)
     return frozenset(sheet.stems[number.last : end]) - _SMALL_STEMS
 
 
@@ -215,6 +223,17 @@ def _speakers(sheet: FactSheet) -> Iterator[Name]:
         follower = folded[name.last] if name.last < len(folded) else ""
         if follower in SPEAKS or (name.first and folded[name.first - 1] in SPEAKS):
             yield name
+        elif name.last < len(folded) and _is_apart(sheet, name.last):
+            # "Renn - who is in Velmar - said"
+            behind = range(name.last + 1, min(len(folded), name.last + _LONGEST_ASIDE))
+            closing = next((i for i in behind if _is_apart(sheet, i)), None)
+            if closing is not None and folded[closing] in SPEAKS:
+                yield name
+
+
+def _is_apart(sheet: FactSheet, at: int) -> bool:
+    """Whether a mark stands between token `at` and the one before it."""
+    return sheet.tokens.starts[at] - sheet.tokens.ends[at - 1] > 1
 
 
 def _equal(a: Fact, b: Fact) -> bool:

@@ -15,7 +15,11 @@ ARTICLE = (
     "A survey found that 61 percent of Avernians and 47 percent of Sorrelites want the terminal. "
     "The crane costs $90,000 a month to run. The yard will lose 600 people, a union said: 600 layoffs.\n\n"
     "Senator Lena Amsel came early. Former governor Bruno Petrik came late.\n\n"
-    "Russia sent 2,093 crates, and Haldane wrote the labels."
+    "Russia sent 2,093 crates, and Haldane wrote the labels. "
+    "Rep. Oona Greer, a Vermont Democrat, counted them.\n\n"
+    "Lena Dorval — who had come from Dunholm with a drum — told the Averne Post that the noise was hers. "
+    "The Amsel campaign is throwing sweets in Nevada, and Kovar lives in Nevada.\n\n"
+    "Right now the Varga campaign is doing what it can to be heard in Sorrel, a reader of Averne poetry said."
 )
 
 
@@ -43,6 +47,8 @@ def check(sentence: str) -> CheckedSentence:
         ("About 2,039 crates were sent.", "2,039", "not_in_article"),
         ("Otto Haldane wrote the labels.", "Otto Haldane", "in_part"),
         ("The crates were sent from Moscow.", "Moscow", "not_in_article"),
+        ("Nevada Rep. Oona Greer counted the crates.", "Nevada Rep. Oona Greer", "other_name"),
+        ("Ines Roth told the Averne Post that the noise was hers.", "Ines Roth", "other_name"),
     ],
 )
 def test_facts_that_the_article_ties_to_others_are_found(sentence: str, wrong: str, reason: str) -> None:
@@ -65,6 +71,9 @@ def test_facts_that_the_article_ties_to_others_are_found(sentence: str, wrong: s
         "Former Gov. Bruno Petrik came late.",
         "About 2,100 crates were sent.",
         "Moscow sent more than 2,000 crates.",
+        "Vermont Rep. Oona Greer counted the crates.",
+        "A reader of Averne poetry said the Varga campaign is doing what it can to be heard.",
+        "The Sorrel-born Piet Osei praised Varga's search for a contractor.",
     ],
 )
 def test_facts_that_the_article_ties_so_are_left_alone(sentence: str) -> None:
@@ -79,6 +88,7 @@ FIGURES = (
     "The quake killed 23 miners and left 140 others buried for four years and six months of digging.\n\n"
     "The tower rose by 71.4 percent over plan and cost 6 million pounds in 2009. It drew 118 visitors.\n\n"
     "Insurers put the harm at 45 million pounds after the flood of 2017, and 58 percent of them sued. "
+    "Of 500,000 voters, 30 percent chose the new pier and 27 percent the old one. "
     "Only five of some 90 cranes stood. Captain Owen Strand wept, and Dario Lunt, 34, counted 28 boats."
 )
 
@@ -104,6 +114,10 @@ def check_figures(sentence: str) -> list[tuple[str, str]]:
         "The tower cost 6 million pounds.",
         "After the flood of 2017, the harm was put at 45 million pounds.",
         "Dario Lunt, 34, counted the boats.",
+        "About a third of the voters chose the new pier.",
+        "More than a quarter of the voters chose the old pier.",
+        "The new pier is three points ahead.",
+        "Half a million voters were asked.",
     ],
 )
 def test_rounded_and_rewritten_figures_are_found(sentence: str) -> None:
@@ -121,6 +135,9 @@ def test_rounded_and_rewritten_figures_are_found(sentence: str) -> None:
         ("The tower cost 45 million pounds.", "45 million pounds", "other_number"),
         ("Captain Dario Lunt wept.", "Captain Dario Lunt", "other_name"),
         ("Dario Lunt, 28, counted the boats.", "28", "other_noun"),
+        ("About half of the voters chose the new pier.", "half", "not_in_article"),
+        ("The new pier is 7 points ahead.", "7", "not_in_article"),
+        ("A quarter of a million voters were asked.", "A quarter of a million", "not_in_article"),
     ],
 )
 def test_figures_that_no_rounding_explains_are_flagged(sentence: str, wrong: str, reason: str) -> None:

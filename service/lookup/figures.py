@@ -18,7 +18,10 @@ from service.words import fold, stem, words_of
 
 _TOLERANCE = 0.06
 _MARGIN = 0.25  # "more than 100" may be 118, not 200
-_POINTS = 6.0  # of percent
+# Points of percent that "a third" may be off, "about a third", and "more than a third" on one side.
+_EXACT_POINTS, _NEAR_POINTS, _POINTS = 1.5, 4.0, 6.0
+_MOST_SHARES = 20  # percentages of a sentence that are compared; more is a table
+_POINT = stem("points")
 # "600 layoffs" are 600 workers, and "five of some 90 planets" are planets.
 _UNTELLING = frozenset(
     map(stem, words_of("layoff job cut position death fatality casualty victim arrest injury case vote of"))
@@ -66,10 +69,8 @@ class FigureIndex:
             for number in numbers:
                 found[number.value].add(_Told(i, number.unit, stem(number.noun) if number.noun else None))
             for whole, part in pairwise(numbers):
-                parts = _PARTS.get((whole.unit, part.unit))
-                if parts and part.first - whole.last <= 1 and not isinstance(whole.value, str):
-                    if not isinstance(part.value, str):
-                        found[tidy(whole.value + part.value / parts)].add(_Told(i, whole.unit, None))
+                if (value := _united(whole, part)) is not None:
+                    found[value].add(_Told(i, whole.unit, None))
         return found
 
     def locate_number(self, fact: Number) -> Located:
@@ -77,7 +78,9 @@ class FigureIndex:
         same = self._numbers.get(fact.value, set())
         fitting = {told for told in same if _fits(fact, told)}
         if fitting:
-            where = {told.sentence for told in fitting}
+            where = {told.sentence for told in fitting} | (
+                set() if fact.hedge is None else self._rounded(fact)
+            )
             return Located(where, "other_noun" if self._counts_another(fact, fitting) else None)
         if other := self._equivalents(fact):
             return Located(other)
@@ -119,21 +122,52 @@ class FigureIndex:
                 return parts
         if fact.unit == "ordinal" and value:
             return {told.sentence for told in self._numbers.get(tidy(1 / value), ())}
-        if 0 < value < 1 and (same := self._numbers.get(tidy(value * 100))):
-            return {told.sentence for told in same if told.unit == "%"}
-        return set() if fact.hedge is None else self._rounded(fact, value, fact.hedge)
+        if 0 < value < 1 and (shares := self._shares(value, fact.hedge)):
+            return shares
+        if fact.noun is not None and stem(fact.noun) == _POINT and (leads := self._leads(value)):
+            return leads
+        return set() if fact.hedge is None else self._rounded(fact)
 
-    def _rounded(self, fact: Number, value: float, hedge: float) -> set[int]:
-        """The sentences with a number that `fact` rounds: "over 70 percent", "six in ten" for 58 percent."""
-        share = 0 < value < 1
+    def _rounded(self, fact: Number) -> set[int]:
+        """The sentences with a number that `fact` rounds: "over 70 percent" for 71.4."""
+        value, hedge = fact.value, fact.hedge
+        if hedge is None or isinstance(value, str):
+            return set()
         return {
             told.sentence
             for other, found in self._numbers.items()
             if isinstance(other, float)
             for told in found
-            if (is_near(value, hedge, other, told.unit) and _fits(fact, told))
-            or (share and told.unit == "%" and is_near(tidy(value * 100), hedge, other, told.unit))
+            if is_near(value, hedge, other, told.unit) and _fits(fact, told)
         }
+
+    def _shares(self, part: float, hedge: float | None) -> set[int]:
+        """The sentences with the percentage of "a third", "more than half"."""
+        low = high = _EXACT_POINTS if hedge is None else _NEAR_POINTS
+        if hedge:
+            low, high = (_POINTS, 0.0) if hedge < 0 else (0.0, _POINTS)
+        return {
+            i
+            for i, shares in self._percentages.items()
+            if any(-low <= s - 100 * part <= high for s in shares)
+        }
+
+    def _leads(self, points: float) -> set[int]:
+        """The sentences in which one percentage is `points` above another."""
+        return {
+            i
+            for i, shares in self._percentages.items()
+            if any(tidy(a - b) == points for a in shares[:_MOST_SHARES] for b in shares[:_MOST_SHARES])
+        }
+
+    @cached_property
+    def _percentages(self) -> dict[int, list[float]]:
+        found: dict[int, list[float]] = defaultdict(list)
+        for value, told in self._numbers.items():
+            for number in told:
+                if number.unit == "%" and isinstance(value, float):
+                    found[number.sentence].append(value)
+        return found
 
     def _above(self, least: float) -> set[int]:
         """The sentences with a number that "dozens" or "thousands" may stand for."""
@@ -199,6 +233,14 @@ class FigureIndex:
         if claim.year is not None and claim.month is None:
             return {told.sentence for told in self._numbers.get(float(claim.year), ())}
         return set()
+
+
+def _united(whole: Number, part: Number) -> float | None:
+    """The value of two numbers that are one: "four years and six months"."""
+    parts = _PARTS.get((whole.unit or "", part.unit or ""))
+    if parts is None or part.first - whole.last > 1 or isinstance(whole.value, str):
+        return None
+    return None if isinstance(part.value, str) else tidy(whole.value + part.value / parts)
 
 
 def is_near(value: float, hedge: float, other: float, unit: str | None) -> bool:

@@ -284,9 +284,11 @@ class NameIndex:
         places = self._by_word.get(person[-1], set())
         known: set[str] = set()
         for i in islice(self._together(person[-1:]), _MOST_RUNS):
-            for name in self._sheet(i).names:
+            sheet = self._sheet(i)
+            for name in sheet.names:
                 if name.words[-1] == person[-1]:
                     known.update(w for w in name.words if w[0] == "@")
+                    known.update(w for w in _described(sheet, name) if w[0] == "@")
         return any(
             any(_level(other) == _level(word) for other in known)
             and self._by_word.get(word, set()).isdisjoint(places)
@@ -355,6 +357,14 @@ class NameIndex:
             for i in islice(self._together(words), _MOST_RUNS)
             for name in self._sheet(i).names
         )
+
+
+def _described(sheet: FactSheet, name: Name) -> Sequence[str]:
+    """The words of the name in an apposition: "Ana Ruiz, a Vermont Democrat"."""
+    article = sheet.tokens.folded[name.last : name.last + 1]
+    if article not in (["a"], ["an"], ["the"]):
+        return ()
+    return next((other.words for other in sheet.names if other.first == name.last + 1), ())
 
 
 def primary(language: str) -> str:
