@@ -42,7 +42,7 @@ _SCOPE_OF = {
     "conversations.replies": "channels:history",
     "users.info": "users:read",
 }
-_URL_USES, _TRIGGER_LIFE_S = 5, 3
+_URL_USES = 5
 _WAIT_S = 15.0
 
 
@@ -72,6 +72,7 @@ class SlackStandIn:
         self.views: dict[str, Json] = {}
         self.calls: Counter[str] = Counter()
         self.response_url_life_s = 1_800.0
+        self.trigger_life_s = 3.0
         self._limits: defaultdict[str, deque[int]] = defaultdict(deque)
         self.page_size = 200
         self.answers: list[httpx.Response] = []
@@ -406,7 +407,7 @@ class SlackStandIn:
 
     def _open_view(self, args: Json) -> Json:
         made = self._triggers.pop(args["trigger_id"], None)
-        if made is None or self.now() - made > _TRIGGER_LIFE_S:
+        if made is None or self.now() - made > self.trigger_life_s:
             raise _RefusedError("expired_trigger_id")
         view = self._checked_view(args) | {"id": f"V{next(self._ids)}"}
         self.views[view["id"]] = view

@@ -237,6 +237,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     slack_languages: Annotated[
         tuple[str, ...], Meta(description="Languages that answers have buttons for")
     ] = ("en", "de", "es", "fr")
+    slack_progress_s: Annotated[Seconds, Meta(description="Seconds between reports of progress in Slack")] = (
+        10.0
+    )
     slack_max_jobs: Annotated[Positive, Meta(description="Most answers in the making at once for Slack")] = (
         200
     )

@@ -155,7 +155,7 @@ class SlackClient:
         await self._within(send)
 
     async def thread(self, channel: str, ts: str) -> tuple[list[Json], bool]:
-        """The messages of a thread, the first 2,000 of them, and whether these are all."""
+        """The messages of a thread, ten pages of them at most, and whether these are all."""
         found: list[Json] = []
         cursor: str | None = None
         for _ in range(_MOST_PAGES):

@@ -50,6 +50,7 @@ class SlackSettings(NamedTuple):
     teams: tuple[str, ...]
     public: bool
     max_jobs: int
+    progress_s: float
 
 
 class Answer(NamedTuple):
@@ -212,7 +213,7 @@ class SlackEdge:
         asker = self._asker(body["channel_id"], body["user_id"], body, public=order.public)
         reply: Reply = asker
         if order.public:
-            reply = FirstReply(ChannelReply(self._client, body["channel_id"]), asker)
+            reply = FirstReply(self._in_channel(body["channel_id"]), asker)
             await ack()
         else:
             asker.mark_shown()
@@ -226,7 +227,7 @@ class SlackEdge:
         if self._jobs.full:
             return BoltResponse(status=503, body="")  # Slack sends it again in a minute
         channel, ts, thread_ts = event["channel"], event["ts"], event.get("thread_ts")
-        reply: Reply = ChannelReply(self._client, channel, thread_ts or ts)
+        reply: Reply = self._in_channel(channel, thread_ts or ts)
         try:
             order = read_mention(event.get("text") or "", channel=channel, ts=ts, thread_ts=thread_ts)
         except RequestError as exc:
@@ -234,7 +235,7 @@ class SlackEdge:
             self._notice(body["event_id"], reply, text)
             return None
         if not order.public:
-            reply = AskerReply(self._client, channel, event["user"], thread_ts=thread_ts)
+            reply = self._asker(channel, event["user"], body, thread_ts=thread_ts)
         self._jobs.start(self._worker.summarize(body["event_id"], order, reply))
         return None
 
@@ -270,7 +271,7 @@ class SlackEdge:
             else:
                 message = body.get("message") or {}
                 below = message.get("thread_ts") or container.get("message_ts")
-                reply = FirstReply(ChannelReply(self._client, channel, below), asker)
+                reply = FirstReply(self._in_channel(channel, below), asker)
             work = self._worker.restyle(body["trigger_id"], action["value"], {name: value}, reply)
         if self._jobs.full:
             work.close()
@@ -288,11 +289,16 @@ class SlackEdge:
         if not self._notices.full:
             self._notices.start(self._worker.say(event_id, reply, text))
 
+    def _in_channel(self, channel: str, thread_ts: str | None = None) -> ChannelReply:
+        return ChannelReply(self._client, channel, self._settings.progress_s, thread_ts)
+
     def _asker(
         self, channel: str, user: str, body: Json, *, public: bool = False, thread_ts: str | None = None
     ) -> AskerReply:
-        url = body.get("response_url")
-        return AskerReply(self._client, channel, user, response_url=url, public=public, thread_ts=thread_ts)
+        url, pause_s = body.get("response_url"), self._settings.progress_s
+        return AskerReply(
+            self._client, channel, user, pause_s, response_url=url, public=public, thread_ts=thread_ts
+        )
 
     def _reply_to(self, body: Json) -> Reply:
         """Where the answer to a shortcut is shown: to who asked, or below the message."""
@@ -302,9 +308,7 @@ class SlackEdge:
         )
         if not self._settings.public:
             return asker
-        return FirstReply(
-            ChannelReply(self._client, channel, message.get("thread_ts") or message["ts"]), asker
-        )
+        return FirstReply(self._in_channel(channel, message.get("thread_ts") or message["ts"]), asker)
 
 
 def _shown(text: str) -> Json:

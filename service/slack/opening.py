@@ -73,6 +73,7 @@ async def answer_slack(app: Litestar) -> AsyncIterator[None]:
             settings.slack_teams,
             settings.slack_public,
             settings.slack_max_jobs,
+            settings.slack_progress_s,
         ),
         assembly.noticed,
     )

@@ -14,7 +14,6 @@ from service.slack.client import SlackCallError, SlackClient
 # A `response_url` is good for five messages in half an hour.
 _USES = 5
 _LIFE_S = 1_790.0
-_PAUSES_S = (10.0, 30.0)
 
 
 class Reply(Protocol):
@@ -40,9 +39,12 @@ class Reply(Protocol):
 class ChannelReply:
     """A message that everybody in a channel sees, or in a thread of it."""
 
-    def __init__(self, client: SlackClient, channel: str, thread_ts: str | None = None) -> None:
+    def __init__(
+        self, client: SlackClient, channel: str, pause_s: float, thread_ts: str | None = None
+    ) -> None:
         self._client = client
         self._channel = channel
+        self._pause_s = pause_s
         self._thread_ts = thread_ts
         self._ts: str | None = None
 
@@ -52,7 +54,7 @@ class ChannelReply:
 
     def pauses_s(self) -> Iterator[float]:
         """See `Reply.pauses_s`."""
-        return itertools.repeat(_PAUSES_S[0])
+        return itertools.repeat(self._pause_s)
 
     async def progress(self, text: str) -> None:
         """See `Reply.progress`."""
@@ -90,6 +92,7 @@ class AskerReply:
         client: SlackClient,
         channel: str,
         user: str,
+        pause_s: float,
         *,
         response_url: str | None = None,
         thread_ts: str | None = None,
@@ -98,6 +101,7 @@ class AskerReply:
         self._client = client
         self._channel = channel
         self._user = user
+        self._pause_s = pause_s
         self._url = response_url
         self._thread_ts = thread_ts
         self._public = public
@@ -116,7 +120,7 @@ class AskerReply:
 
     def pauses_s(self) -> Iterator[float]:
         """See `Reply.pauses_s`: two reports, so that three uses are left for the result."""
-        return iter(_PAUSES_S if self._url else ())
+        return iter((self._pause_s, 3 * self._pause_s) if self._url else ())
 
     async def progress(self, text: str) -> None:
         """See `Reply.progress`."""

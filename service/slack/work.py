@@ -50,12 +50,12 @@ _log = logging.getLogger(__name__)
 
 
 class Material(NamedTuple):
-    """What is to be summarized, what to call it, and for a thread who wrote what."""
+    """What is to be summarized, what to call it, for a thread who wrote what, and what was left out."""
 
     article: Article
     heading: Heading
     conversation: Conversation | None = None
-    complete: bool = True
+    left_out: str = ""
 
     def author_of(self, quote: Quote) -> str | None:
         """Who wrote the message that a quote is from; None where the source is no thread."""
@@ -187,10 +187,8 @@ class Worker:
         summary = _decode(outcome.body)
         row = buttons(order, await self._orders.seal(order), summary, self._languages)
         messages = show_summary(summary, material.heading, material.author_of, row)
-        if not material.complete:
-            messages.append(
-                show_text("The thread is longer than I can read: these are its first 2,000 messages.")
-            )
+        if material.left_out:
+            messages.append(show_text(material.left_out))
         return messages
 
     async def _read(self, order: Order) -> Material:
@@ -214,7 +212,8 @@ class Worker:
         )
         article = await self._intake.read(ArticleInput(text=conversation.text))
         heading = Heading(f"Summary of a thread of {len(conversation.turns)} messages")
-        return Material(article, heading, conversation, complete)
+        left_out = "" if complete else f"The thread is long: I have read its first {len(found)} messages."
+        return Material(article, heading, conversation, left_out)
 
 
 def opening(order: Order) -> str:

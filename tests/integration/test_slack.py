@@ -244,6 +244,30 @@ def test_thread_is_summarized_with_its_authors_as_speakers(desk: SlackStandIn, t
     assert desk.calls["conversations.replies"] > 1
 
 
+def test_thread_of_more_pages_than_are_read_says_so(desk: SlackStandIn) -> None:
+    desk.page_size = 1
+    ts = desk.say("The board votes on the lifeboat station on Thursday at noon.")["ts"]
+    for n in range(12):
+        desk.say(f"I shall be there at {n} o'clock.", thread_ts=ts)
+    desk.mention("this thread", thread_ts=ts)
+    desk.wait_for("The thread is long: I have read its first 10 messages.")
+
+
+def test_private_mention_is_answered_to_its_author_alone(desk: SlackStandIn) -> None:
+    event = desk.mention(f"{ARTICLE} private")["event"]
+    desk.wait_for(DONE)
+    assert desk.seen(by="U2") == []
+    assert {m.get("thread_ts") for m in desk.seen()} == {event.get("thread_ts")}
+
+
+def test_answers_to_a_menu_are_public_where_that_is_set(slack: SlackStandIn, start: Serve) -> None:
+    start(slack_public=True)
+    message = slack.say(ARTICLE)
+    slack.shortcut("summarize", message)
+    slack.wait_for(DONE)
+    assert [m["thread_ts"] for m in slack.seen(by="U2")] == [message["ts"]]
+
+
 def test_repetitions_of_an_event_make_one_answer(
     slack: SlackStandIn, start: Serve, mock_llm: MockLLM
 ) -> None:
@@ -446,6 +470,14 @@ def test_evidence_is_shown_in_a_window(slack: SlackStandIn, start: Serve, mock_l
     assert len(slack.seen()) == 1
 
 
+def test_window_that_comes_too_late_is_explained(desk: SlackStandIn) -> None:
+    desk.command(ARTICLE)
+    desk.wait_for(DONE)
+    desk.trigger_life_s = -1
+    desk.press(desk.seen()[0], "Show evidence")
+    desk.wait_for("Slack let no window be opened; press the button again.")
+
+
 def test_evidence_of_what_is_no_longer_kept_is_not_made_up(
     slack: SlackStandIn, start: Serve, mock_llm: MockLLM
 ) -> None:
@@ -469,18 +501,38 @@ def test_embargoed_text_leaves_nothing_behind(slack: SlackStandIn, start: Serve,
     assert b"Brandt" not in kept
 
 
-def test_progress_of_long_work_is_shown(
-    slack: SlackStandIn, start: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("service.slack.replies._PAUSES_S", (0.01, 0.01))
+def test_progress_of_long_work_is_shown(slack: SlackStandIn, start: Serve, tmp_path: Path) -> None:
     (tmp_path / "models.toml").write_text(SMALL_WINDOW, encoding="utf-8")
-    start(model="small", models_file=str(tmp_path / "models.toml"), chunk_concurrency=1)
+    start(
+        model="small",
+        models_file=str(tmp_path / "models.toml"),
+        chunk_concurrency=1,
+        slack_progress_s=0.01,
+    )
     slack.mention("\n\n".join(f"{n}. {ARTICLE}" for n in range(60)))
     slack.wait_for(DONE)
     history = slack.seen()[0]["history"]
 
     assert history[0] == "Reading your text …"
     assert any("in parts" in step for step in history)
+
+
+def test_progress_for_the_asker_leaves_room_for_the_answer(
+    slack: SlackStandIn, start: Serve, tmp_path: Path
+) -> None:
+    (tmp_path / "models.toml").write_text(SMALL_WINDOW, encoding="utf-8")
+    start(
+        model="small",
+        models_file=str(tmp_path / "models.toml"),
+        chunk_concurrency=1,
+        slack_progress_s=0.01,
+    )
+    slack.shortcut("summarize", slack.say("\n\n".join(f"{n}. {ARTICLE}" for n in range(60))))
+    slack.wait_for(DONE)
+
+    (message,) = slack.seen()
+    assert 1 <= len(message["history"]) <= 3
+    assert slack.calls["response_url"] == len(message["history"]) + 1
 
 
 def test_asker_is_told_when_the_service_stops(slack: SlackStandIn, mock_llm: MockLLM, tmp_path: Path) -> None:
