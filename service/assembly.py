@@ -85,6 +85,7 @@ class Assembly:
         self._catalogue = Catalogue.load(Path(settings.models_file) if settings.models_file else None)
         self._models = model_names(settings)
         self._local: LocalLLMServer | None = None
+        self._first_client: OpenAILLM | None = None
         self._breakers: dict[str, Breaker] = {}
         self.telemetry = Telemetry(self._metrics(), start_tracing(settings.otlp_endpoint))
         store = _open_store(settings)
@@ -199,7 +200,8 @@ class Assembly:
             first = Retrying(one_by_one, settings.llm_attempts, on_retry=self.telemetry.on_retry(_EMBEDDED))
         else:
             url = settings.openai_base_url or DEFAULT_BASE_URL
-            first = self._guarded(self._client(url, settings.openai_api_key), _FIRST)
+            self._first_client = self._client(url, settings.openai_api_key)
+            first = self._guarded(self._first_client, _FIRST)
         if not settings.fallbacks:
             return first
         others = [
@@ -264,6 +266,8 @@ class Assembly:
             stack.push_async_callback(self.batches.aclose)
             for encoding in {self._catalogue.find(model).encoding for model in self._models}:
                 await asyncio.to_thread(get_encoding, encoding)
+            if self._first_client is not None and self._models != (EXTRACTIVE,):
+                await self._first_client.warm_up()
             _settle_collector()
             self._stack = stack.pop_all()
         return self
@@ -313,7 +317,7 @@ def _settle_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 10, 20)
+    gc.set_threshold(50_000, 20, 50)
 
 
 def model_names(settings: Settings) -> tuple[str, ...]:

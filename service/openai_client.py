@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import cache
@@ -50,7 +51,9 @@ class OpenAIClient:
             max_retries=0,
             # Whoever calls sets a time limit on the whole.
             timeout=openai.Timeout(None, connect=_CONNECT_TIMEOUT_S),
-            http_client=openai.DefaultAioHttpClient(limits=limits, trust_env=not loopback),
+            http_client=openai.DefaultAioHttpClient(
+                limits=limits, trust_env=not loopback, verify=_authorities(trust_env=not loopback)
+            ),
         )
         _rehearse()
 
@@ -124,6 +127,12 @@ async def _data_of(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         for line in lines:
             if line.startswith(b"data:"):
                 yield line[5:].strip()
+
+
+@cache
+def _authorities(*, trust_env: bool) -> ssl.SSLContext:
+    """Who is trusted to sign certificates; read once, since that takes longer than all else."""
+    return httpx2.create_ssl_context(trust_env=trust_env)
 
 
 @cache

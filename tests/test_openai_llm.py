@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import subprocess
+import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
@@ -391,6 +393,39 @@ async def test_key_is_sent_as_a_bearer_token(llm: OpenAILLM, mock_llm: MockLLM) 
     mock_llm.configure(api_key="another")
     with pytest.raises(errors.LLMAuthenticationError):
         await llm.complete(REQUEST)
+
+
+# The start
+
+
+WARM_UP = """
+import asyncio, sys
+from service.llm import ChatRequest
+from service.models import Message
+from service.openai_llm import OpenAILLM
+
+async def main():
+    llm = OpenAILLM(sys.argv[1])
+    cold = "openai" in sys.modules
+    await llm.warm_up()
+    warm = set(sys.modules)
+    await llm.complete(
+        ChatRequest(
+            model="m", messages=(Message(role="user", content="Hi."),), max_output_tokens=9, timeout_s=9.0
+        )
+    )
+    await llm.aclose()
+    print(cold, *(sys.modules.keys() - warm))
+
+asyncio.run(main())
+"""
+
+
+async def test_first_call_after_the_warm_up_loads_nothing_more(mock_llm: MockLLM) -> None:
+    told = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", WARM_UP, mock_llm.base_url], check=True, capture_output=True
+    )
+    assert told.stdout.split() == [b"False"]
 
 
 # Connections
