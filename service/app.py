@@ -83,6 +83,7 @@ def create_app(settings: Settings | None = None, *, llm: LLM | None = None) -> A
             batches.list_batches,
             batches.get_batch,
             batches.get_results,
+            batches.get_deliveries,
             batches.retry_batch,
             batches.change_batch,
             batches.cancel_batch,

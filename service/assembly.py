@@ -7,7 +7,7 @@ import gc
 from contextlib import AsyncExitStack
 from functools import cache, partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from service.addresses import AddressBook, AddressPolicy, parse_networks
@@ -35,6 +35,9 @@ from service.spending import Account, Treasury
 from service.summarizer import EXTRACTIVE, Models, Summarizer
 from service.telemetry import Metrics, Telemetry, start_tracing
 from service.tokens import get_encoding
+
+if TYPE_CHECKING:
+    from service.webhooks import WebhookSender
 
 _DEFAULT_MODEL = "gpt-6-luna"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -123,7 +126,13 @@ class Assembly:
             self.telemetry.metrics.watch_problem(part, partial(self._has_problem, part))
         self.addresses = AddressBook(address_policy(settings))
         self.intake = open_intake(settings, self._store, self.addresses)
-        self.batches = Batches(settings, self.intake, self.summarizer, self.telemetry.hooks)
+        self.batches = Batches(
+            settings,
+            self.intake,
+            self.summarizer,
+            self.telemetry.hooks,
+            _webhooks(settings, self.addresses),
+        )
         self.noticed: dict[str, str] = {}
         """What edges found that does less than it should, by part; `problems` has it."""
         self._stack = AsyncExitStack()
@@ -370,6 +379,14 @@ def _fetcher(settings: Settings, addresses: AddressBook) -> Fetcher:
         max_waiting=settings.fetch_max_waiting,
     )
     return Fetcher(addresses, limits, user_agent=settings.fetch_user_agent or USER_AGENT)
+
+
+def _webhooks(settings: Settings, addresses: AddressBook) -> WebhookSender | None:
+    if settings.webhook_secret is None:
+        return None
+    from service.webhooks import WebhookSender  # noqa: PLC0415 - few services have any
+
+    return WebhookSender(addresses, settings.webhook_secret)
 
 
 def _open_store(settings: Settings) -> CacheStore:

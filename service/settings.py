@@ -162,6 +162,10 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="Seconds without a sign of life after which a worker's articles are given to others"
         ),
     ] = 15.0
+    webhook_secret: Annotated[
+        Secret | None,
+        Meta(description="Signs what webhooks are told (Standard Webhooks): whsec_…; unset: there are none"),
+    ] = None
     batch_ttl_s: Annotated[
         Seconds, Meta(description="Seconds that a batch and its results are kept after its end")
     ] = 30 * 86400.0

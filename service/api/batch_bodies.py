@@ -31,6 +31,7 @@ class BatchQuery(Struct, kw_only=True, forbid_unknown_fields=True):
     prompt: PromptName | UnsetType = UNSET
     model: ModelName | UnsetType = UNSET
     policy: Policy | UnsetType = UNSET
+    webhook: Annotated[str, Meta(max_length=2000)] | None = None
     priority: BatchPriority = "normal"
     max_cost_usd: Annotated[float, Meta(gt=0)] | None = None
     dry_run: bool = False
@@ -44,6 +45,7 @@ class BatchQuery(Struct, kw_only=True, forbid_unknown_fields=True):
         return Submission(
             owner=owner,
             defaults={name: named[name] for name in options if name in named},
+            webhook=self.webhook,
             priority=self.priority,
             max_cost_usd=self.max_cost_usd,
             strict=self.strict,

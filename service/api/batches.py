@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -19,7 +19,7 @@ from service.api.access import needs
 from service.api.batch_bodies import BatchRequest
 from service.api.openapi import BatchOperation, problems
 from service.assembly import Assembly
-from service.batches import Batch, BatchPage, Estimate, Receipt
+from service.batches import Batch, BatchPage, Delivery, Estimate, Receipt
 from service.batches.models import ArticleResult
 from service.callers import Caller
 
@@ -121,6 +121,20 @@ async def get_batch(
         return Response(batch, headers={"Cache-Control": "no-store"})
     events = _events(assembly.batches.watch(batch_id, caller.id))
     return Stream(events, media_type=_SSE, headers={"Cache-Control": "no-store"})
+
+
+@get(
+    "/v1/batches/{batch_id:str}/deliveries",
+    opt=needs("batches"),
+    tags=["batches"],
+    summary="See what its webhook was told",
+    responses=problems(404, 503),
+)
+async def get_deliveries(
+    batch_id: _BatchId, assembly: NamedDependency[Assembly], caller: NamedDependency[Caller]
+) -> Sequence[Delivery]:
+    """Each event that the batch's webhook is told of, with every attempt, the newest event first."""
+    return await assembly.batches.deliveries(batch_id, caller.id)
 
 
 @get(

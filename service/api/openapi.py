@@ -105,6 +105,10 @@ _BATCH_QUERY = {
     "policy": (OpenAPIType.STRING, _OPTION),
     "priority": (OpenAPIType.STRING, "`high`, `normal` or `low`: which of your batches go first"),
     "max_cost_usd": (OpenAPIType.NUMBER, "The batch stops before it costs more; raise it to go on"),
+    "webhook": (
+        OpenAPIType.STRING,
+        "URL that is told, signed, when the batch has completed or was cancelled",
+    ),
     "dry_run": (OpenAPIType.BOOLEAN, "Only say what the batch would come to"),
     "strict": (OpenAPIType.BOOLEAN, "Refuse all lines if one is no request"),
     "ignore_unknown": (OpenAPIType.BOOLEAN, "Leave aside fields of a line that a request has not"),

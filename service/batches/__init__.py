@@ -2,12 +2,13 @@
 
 from service.batches.batches import Batches
 from service.batches.lines import RawLine, split_lines
-from service.batches.models import Batch, BatchPage, Estimate, LineError, Receipt, Submission
+from service.batches.models import Batch, BatchPage, Delivery, Estimate, LineError, Receipt, Submission
 
 __all__ = [
     "Batch",
     "BatchPage",
     "Batches",
+    "Delivery",
     "Estimate",
     "LineError",
     "RawLine",

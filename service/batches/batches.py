@@ -17,23 +17,26 @@ import msgspec
 
 from service.batches.estimates import Estimator, Guess
 from service.batches.lines import Accepted, RawLine, Reader
-from service.batches.models import Batch, BatchPage, Estimate, LineError, Receipt, Submission
+from service.batches.models import Batch, BatchPage, Delivery, Estimate, LineError, Receipt, Submission
 from service.errors import (
     BadLinesError,
     BatchConflictError,
     BatchNotFoundError,
     BatchTooLargeError,
     JobStoreError,
+    PageError,
     RequestError,
 )
 from service.hooks import NO_HOOKS, Hooks
 from service.intake import Intake
-from service.settings import Settings
+from service.settings import Settings, variable_of
 from service.summarizer import Summarizer
 
 if TYPE_CHECKING:
+    from service.batches.courier import Courier
     from service.batches.store import Store
     from service.batches.worker import Worker
+    from service.webhooks import WebhookSender
 
 _log = logging.getLogger(__name__)
 
@@ -61,11 +64,19 @@ class Batches:
         intake: Reads what lines hand in, such as a link.
         summarizer: Makes the summaries, for interactive requests too.
         hooks: Told what is done and what there is to do.
+        webhooks: Tells callers' servers of batches that have ended; None: nobody does.
     """
 
     def __init__(
-        self, settings: Settings, intake: Intake, summarizer: Summarizer, hooks: Hooks = NO_HOOKS
+        self,
+        settings: Settings,
+        intake: Intake,
+        summarizer: Summarizer,
+        hooks: Hooks = NO_HOOKS,
+        webhooks: WebhookSender | None = None,
     ) -> None:
+        self._webhooks = webhooks
+        self._courier: Courier | None = None
         self._settings = settings
         self._intake = intake
         self._summarizer = summarizer
@@ -108,11 +119,13 @@ class Batches:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         async with self._opening:
+            if self._courier is not None:
+                await self._courier.aclose()
             if self._worker is not None:
                 await self._worker.aclose(self._settings.stop_s)
             if self._store is not None:
                 await asyncio.to_thread(self._store.close)
-            self._store = self._worker = None
+            self._store = self._worker = self._courier = None
 
     async def _open(self) -> Store:
         async with self._opening:
@@ -121,6 +134,9 @@ class Batches:
             if self._works and self._worker is None:
                 self._worker = await asyncio.to_thread(self._new_worker, self._store)
                 self._worker.start()
+                if self._webhooks is not None:
+                    self._courier = _new_courier(self._store, self._webhooks)
+                    self._courier.start()
             return self._store
 
     def _new_worker(self, store: Store) -> Worker:
@@ -131,9 +147,14 @@ class Batches:
             self._summarizer,
             self._intake,
             self._settings,
-            on_ended=lambda _: None,
+            on_ended=lambda _: self._tell(),
             hooks=self._hooks,
         )
+
+    def _tell(self) -> None:
+        """Webhooks may have something to hear."""
+        if self._courier is not None:
+            self._courier.wake()
 
     async def submit(self, lines: AsyncIterable[Sequence[RawLine]], submission: Submission) -> Receipt:
         """Take a batch in; when this returns it is safe, and before that nothing of it can be seen.
@@ -149,6 +170,7 @@ class Batches:
         """
         reader = self._reader(submission)
         self._check_budget(submission)
+        await self._check_webhook(submission)
         store = await self._open()
         digest = _digest(submission)
         known = await store.call(store.receiving.find, submission)
@@ -284,6 +306,7 @@ class Batches:
         store = await self._open()
         await self.progress(batch_id, owner)
         await store.call(store.ledger.cancel, batch_id)
+        self._tell()
         return await self.progress(batch_id, owner)
 
     async def retry(self, batch_id: str, owner: str) -> Batch:
@@ -304,6 +327,12 @@ class Batches:
         if self._worker is not None:
             self._worker.wake()
         return await self.progress(batch_id, owner)
+
+    async def deliveries(self, batch_id: str, owner: str) -> Sequence[Delivery]:
+        """What the webhook of a batch was told, the newest first; raises BatchNotFoundError."""
+        await self.progress(batch_id, owner)
+        store = await self._open()
+        return await store.call(store.deliveries.of, batch_id)
 
     def _reader(self, submission: Submission) -> Reader:
         most = self._settings.max_article_bytes
@@ -333,6 +362,23 @@ class Batches:
                 field="max_cost_usd",
                 remedy="name its prices in a file at STANDFIRST_MODELS_FILE, or leave the budget out",
             )
+
+    async def _check_webhook(self, submission: Submission) -> None:
+        """Somebody must be there to call it, and may; raises RequestError."""
+        if submission.webhook is None:
+            return
+        if self._webhooks is None:
+            raise RequestError(
+                "this service calls no webhooks",
+                field="webhook",
+                remedy=f"leave it out, or set {variable_of('webhook_secret')}",
+            )
+        try:
+            await self._webhooks.check(submission.webhook)
+        except PageError as exc:
+            raise RequestError(
+                str(exc), field="webhook", remedy="give the https URL of a host that this service may call"
+            ) from exc
 
     def _check_size(self, lines: int) -> None:
         most = self._settings.batch_max_articles
@@ -399,6 +445,12 @@ def _being_received() -> BatchConflictError:
         field="Idempotency-Key",
         remedy="send it again when that has ended",
     )
+
+
+def _new_courier(store: Store, webhooks: WebhookSender) -> Courier:
+    from service.batches.courier import Courier  # noqa: PLC0415 - heavy
+
+    return Courier(store, webhooks)
 
 
 def _open_store(url: str) -> Store:

@@ -103,6 +103,25 @@ class BatchPage(Struct, frozen=True, kw_only=True):
     next: str | None
 
 
+class DeliveryAttempt(Struct, frozen=True, kw_only=True):
+    """One request to a webhook: its status, or what went wrong."""
+
+    at: datetime
+    status: int | None
+    problem: str | None
+    seconds: float
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """An event that a webhook is told of; `id` is the `webhook-id` of each attempt."""
+
+    id: str
+    event: Literal["batch.completed", "batch.cancelled"]
+    state: Literal["waiting", "delivered", "failed"]
+    attempts: list[DeliveryAttempt]
+    next_at: datetime | None
+
+
 class ArticleError(Struct, frozen=True, kw_only=True):
     """Why an article has no summary; `code` is stable."""
 

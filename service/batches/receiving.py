@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from service.batches.lines import Accepted
 from service.batches.models import BatchPriority, LineError, Submission
-from service.batches.tables import ARTICLES, BATCHES, RESULTS
+from service.batches.tables import ARTICLES, ATTEMPTS, BATCHES, DELIVERIES, RESULTS
 
 PRIORITIES: dict[BatchPriority, int] = {"high": 2, "normal": 1, "low": 0}
 RECEIVING = "receiving"
@@ -176,6 +176,9 @@ class Receiving:
 
 
 def _delete(connection: sa.Connection, batch_id: str) -> None:
+    sent = sa.select(DELIVERIES.c.id).where(DELIVERIES.c.batch_id == batch_id)
+    connection.execute(sa.delete(ATTEMPTS).where(ATTEMPTS.c.delivery_id.in_(sent)))
+    connection.execute(sa.delete(DELIVERIES).where(DELIVERIES.c.batch_id == batch_id))
     connection.execute(sa.delete(RESULTS).where(RESULTS.c.batch_id == batch_id))
     connection.execute(sa.delete(ARTICLES).where(ARTICLES.c.batch_id == batch_id))
     connection.execute(sa.delete(BATCHES).where(BATCHES.c.id == batch_id))

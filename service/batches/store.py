@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.batches.deliveries import Deliveries
 from service.batches.ledger import Ledger
 from service.batches.receiving import Receiving
 from service.batches.tables import open_database
@@ -35,6 +36,7 @@ class Store:
     def __init__(self, engine: sa.Engine) -> None:
         self.engine = engine
         self.receiving = Receiving(engine)
+        self.deliveries = Deliveries(engine)
         self.ledger = Ledger(engine)
         self.views = Views(engine)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="batches")

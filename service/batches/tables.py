@@ -33,6 +33,7 @@ BATCHES = sa.Table(
     sa.Column("idempotency_key", sa.Text),
     sa.Column("digest", sa.String(64)),
     sa.Column("webhook", sa.Text),
+    sa.Column("told_at", sa.Float),
     sa.Column("held_up", sa.Text),
     sa.Column("max_cost_usd", sa.Float),
     sa.Column("reserved_usd", sa.Float, nullable=False, default=0.0),
@@ -85,6 +86,32 @@ RESULTS = sa.Table(
     sa.Column("line", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("cached", sa.Boolean, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
+)
+
+DELIVERIES = sa.Table(
+    "standfirst_deliveries",
+    METADATA,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("batch_id", sa.String(40), nullable=False, index=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("event", sa.String(40), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("state", sa.String(12), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("due_at", sa.Float, nullable=False),
+    sa.Index("standfirst_deliveries_due", "state", "due_at"),
+)
+
+ATTEMPTS = sa.Table(
+    "standfirst_attempts",
+    METADATA,
+    sa.Column("delivery_id", sa.String(40), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("problem", sa.Text),
+    sa.Column("seconds", sa.Float, nullable=False),
 )
 
 WORKERS = sa.Table(

@@ -46,7 +46,7 @@ class Views:
             if row is None:
                 return None
             waits = row.state == "paused"
-            return _batch(row, _first_waiting(connection, row.id) if waits else None)
+            return view(row, _first_waiting(connection, row.id) if waits else None)
 
     def batches(self, owner: str, before: str | None, limit: int) -> list[Batch]:
         """Batches of `owner`, the newest first, from those made before `before`."""
@@ -57,7 +57,7 @@ class Views:
             query = query.where(place < sa.tuple_(made, sa.literal(before)))
         query = query.order_by(BATCHES.c.created_at.desc(), BATCHES.c.id.desc()).limit(limit)
         with self._engine.connect() as connection:
-            return [_batch(row, None) for row in connection.execute(query)]
+            return [view(row) for row in connection.execute(query)]
 
     def bad_lines(self, batch_id: str, limit: int) -> list[LineError]:
         """The first lines that were no requests."""
@@ -120,7 +120,8 @@ def _result(row: AnyRow) -> bytes:
     return msgspec.json.encode(result) + b"\n"
 
 
-def _batch(row: AnyRow, next_line: int | None) -> Batch:
+def view(row: AnyRow, next_line: int | None = None) -> Batch:
+    """A row of batches as callers see it."""
     ended = row.done + row.failed
     left = row.total - ended
     stopped = row.state == "cancelled"
