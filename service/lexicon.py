@@ -33,7 +33,8 @@ gushed deadpanned implored advised advises reasoned marveled mentioned offers re
 remembers signaled speculated touted volunteered began fumed groused lectured scoffed screamed sighed vented
 jabbed ventured theorized guessed proposed proposes proposing recommended figured expects saw finds found
 feared fears hopes hoped worried worries counselled apologised emphasised emphasises criticised crowed
-chuckled laughed texted emailed blogged messaged allowed pressed prodded swore sang
+chuckled laughed beamed enthused shrugged muttered texted emailed blogged messaged allowed pressed prodded
+swore sang
 """
 )
 
@@ -189,7 +190,7 @@ prosecutor präsident präsidentin président présidente rabbi rep reporter rep
 reverend secretary sen senator senators sens sergeant señor señora sgt sheriff sir sister speaker spokesman
 spokesperson spokeswoman sr sra strategist treasurer vice-president writer host anchor columnist
 correspondent producer chef founder co-founder whip executive vice-chairman undersecretary supervisor anwalt
-supreme
+supreme kapitän kapitänin trainer
 """
 )
 # Nouns for persons that are no offices.
@@ -285,6 +286,9 @@ friday saturday sunday yesterday today recently in a an the news twitter faceboo
 conference
 """
 )
+REPORTING = _words("that dass que")
+IN_THE_EYES_OF = _words("for pour für para")
+REPORTS = _words("report study analysis account survey article investigation paper poll review audit")
 # What speaks for itself ("Ruiz's office"), and what speaks for its owner ("Ruiz's letter").
 INSTITUTIONS = _words("office campaign administration team department ministry government staff board")
 WRITINGS = _words(

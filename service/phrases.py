@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import NamedTuple, TypeAlias
 
 from service.lexicon import (
@@ -245,6 +245,11 @@ class Phrases:
             return UNKNOWN
         return self._names.entity(found[-1])
 
+    def name_in(self, words: Sequence[Token]) -> Answer:
+        """The name that `words` are."""
+        found = self.mentions(words[0].start, words[-1].end) if words else []
+        return self._names.entity(found[0]) if len(found) == 1 else UNKNOWN
+
     def _coordinated(self, words: Sequence[Token], start: int) -> Answer:
         """The subject of the verb before "and" or "but"."""
         for i in range(len(words) - 1, 0, -1):
@@ -310,8 +315,9 @@ class Phrases:
             if clause[i].low in DETERMINERS:
                 if i and clause[i - 1].low in PREPOSITIONS:
                     continue
-                nouns = {w.low for w in takewhile(lambda w: w.low not in PREPOSITIONS, clause[i + 1 :])}
-                return self._references.described(nouns, clause[i].start)
+                words = [w.low for w in takewhile(lambda w: w.low not in PREPOSITIONS, clause[i + 1 :])]
+                pairs = {f"{kind} {role}" for kind, role in pairwise(words)}
+                return self._references.described(pairs.union(words), clause[i].start)
         return None
 
     def _definite(self, determiner: str, nouns: set[str], at: int) -> Answer:

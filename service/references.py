@@ -64,12 +64,15 @@ class References:
             entity.person = True
 
     def described(self, nouns: Collection[str], at: int) -> Entity | None:
-        """The last one before `at` whom the article calls by one of `nouns`, lower-case words of a role."""
+        """The last one before `at` whom the article calls by one of `nouns`, words or pairs of words."""
         if self._by_description is None:
             self._by_description = self._describe()
         # "The official said" is how unnamed sources are quoted, even where somebody was called an official.
         telling = {noun for noun in nouns if noun not in _SAID_OF_ANYBODY}
-        called = [self._by_description[noun] for noun in telling if noun in self._by_description]
+        telling = {noun for noun in telling if noun in self._by_description}
+        # "The prime minister" is not the last minister who was named.
+        telling = {noun for noun in telling if " " in noun} or telling
+        called = [self._by_description[noun] for noun in telling]
         if not called:
             return None
         for i in reversed(self._names.between(0, at)[-_MAX_DESCRIBED:]):
@@ -93,6 +96,9 @@ class References:
         """The nouns that stand beside a name: "the economist Ana Ruiz", "Ana Ruiz, a teacher from Brill"."""
         before = self._text[max(0, mention.start - 60) : mention.start].rsplit("\n", 1)[-1]
         found = {mention.role} - {""}
+        title = _WORD.findall(before.lower())[-2:]
+        if mention.role and title[-1:] == [mention.role]:
+            found.add(" ".join(title))
         if before.endswith((", ", " is ", " was ", " ist ", " est ", " es ")):
             clause = _CLAUSE_END.split(before.rstrip(" ,"))[-1]
             found.update(w for w in _WORD.findall(clause) if w[0].islower() and is_role(w))

@@ -13,7 +13,17 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
-from service.lexicon import ACCORDING, ADVERBS, COMMON, COORDINATORS, PARTICIPLES, PRONOUNS
+from service.lexicon import (
+    ACCORDING,
+    ADVERBS,
+    COMMON,
+    COORDINATORS,
+    IN_THE_EYES_OF,
+    PARTICIPLES,
+    PRONOUNS,
+    REPORTING,
+    REPORTS,
+)
 from service.models import Speaker
 from service.names import Entity, NameIndex, is_role
 from service.passages import Passage, find_paragraphs
@@ -31,6 +41,8 @@ _SENTENCE_END = re.compile(
 # A verb of saying is sought this far before and behind a quotation, in characters.
 _REACH = 400
 _STRIP = "'’\"“”.,;:()[]"
+_SUBJECT_WORDS = 5
+_LONGEST_NAME = 4
 _CLOSING = " \xa0'’\"”»“"
 
 
@@ -138,7 +150,9 @@ class _Attribution:
         limit = stop.start() if stop else end
         tokens = self._phrases.tokens(q.outer_end, limit)
         if last in ",?!…—–-" or lead in (",", "—", "–", "-"):
-            return self._direct(tokens, q.outer_end, limit)
+            found = self._direct(tokens, q.outer_end, limit)
+            alone = self._paragraph(q.outer_start).start == q.outer_start
+            return self._signed(tokens, limit) if found is UNKNOWN and alone and lead in "—–-" else found
         return self._trailing(tokens, limit)
 
     def _direct(self, tokens: Sequence[Token], start: int, limit: int) -> Answer:
@@ -157,6 +171,13 @@ class _Attribution:
                 return UNKNOWN
             return self._phrases.subject(tokens[:i], start)
         return UNKNOWN
+
+    def _signed(self, tokens: Sequence[Token], limit: int) -> Answer:
+        """`“The bridge opens.” — Ana Ruiz, mayor of Brill`: a name that a comma or the end follows."""
+        end = next((t.start for t in tokens if t.word in ",;:("), limit)
+        words = [t for t in tokens if t.start < end]
+        is_name = 0 < len(words) <= _LONGEST_NAME and all(t.word[0].isupper() for t in words)
+        return self._phrases.name_at(words[-1]) if is_name else UNKNOWN
 
     def _trailing(self, tokens: Sequence[Token], limit: int) -> Answer:
         """`, said Ana Ruiz` or `, Ana Ruiz said` at the end of a sentence that goes on behind."""
@@ -195,13 +216,24 @@ class _Attribution:
                 found = self._phrases.subject(tokens[:i], start)
             if found is not UNKNOWN:
                 return found
+        return self._without_verb(tokens, start, same_sentence=same_sentence)
+
+    def _without_verb(self, tokens: Sequence[Token], start: int, *, same_sentence: bool) -> Answer:
+        """`Ana Ruiz: “…”`, `For Ana Ruiz, it is “…”`, or the subject of the sentence."""
         if len(tokens) > 1 and tokens[-1].word == ":":
             named = self._phrases.name_at(tokens[-2])
             if named is not UNKNOWN:
                 return named
         if same_sentence and tokens:
             named = self._phrases.name_at(tokens[-1])
-            return self._references.last if named is UNKNOWN else named
+            # "… and that Ruiz “…”" is what the one who spoke before says of Ruiz.
+            reported = any(t.low in REPORTING for t in tokens[-_SUBJECT_WORDS:])
+            return self._references.last if named is UNKNOWN or reported else named
+        if tokens and tokens[0].low in IN_THE_EYES_OF:
+            comma = next((i for i, t in enumerate(tokens[: _LONGEST_NAME + 2]) if t.word == ","), 0)
+            named = self._phrases.name_in(tokens[1:comma])
+            if named is not UNKNOWN:
+                return named
         return self._phrases.main_subject(tokens, start)
 
     def _carried(self, start: int, end: int, *, same: bool) -> Answer:
@@ -249,7 +281,10 @@ def _is_german_so(tokens: Sequence[Token]) -> bool:
 
 
 def _skip_to(tokens: Sequence[Token]) -> Sequence[Token]:
-    return tokens[1:] if tokens and tokens[0].low == "to" else tokens
+    """The tokens behind "to", and behind "a report by" if they begin with that."""
+    tokens = tokens[1:] if tokens and tokens[0].low == "to" else tokens
+    author = next((i for i, t in enumerate(tokens[:5]) if t.low == "by"), 0)
+    return tokens[author + 1 :] if author and any(t.low in REPORTS for t in tokens[:author]) else tokens
 
 
 def resolve_name(index: NameIndex, name: str) -> Speaker | None:

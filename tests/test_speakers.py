@@ -38,6 +38,10 @@ def speakers(text: str) -> list[str | None]:
         'In Brill, Ana Ruiz took the stage and added, "The bridge opens."',
         'The plan "is the best we ever had" for Brill, said Ana Ruiz.',
         'Ana Ruiz: "The bridge opens."',
+        'For Ana Ruiz, it is "a bridge too many for this town".',
+        'Jan Holm left.\n\n"The bridge opens." — Ana Ruiz, mayor of Brill',
+        'Jan Holm left. "The bridge opens," beamed Ana Ruiz.',
+        'Jan Holm left. The plan is "a bridge too many for us", according to a report by Ana Ruiz.',
         'Jan Holm left.\n\n"The bridge opens.\nFormer NAACP president Ana Ruiz."',
         'Jan Holm left.\n\n"The bridge opens.\nAna Ruiz, Center for Bridges."',
         'Ana Ruiz shook her head. "The bridge opens."',
@@ -92,6 +96,20 @@ def test_offices_of_several_words_are_not_part_of_the_name(title: str) -> None:
 
 def test_a_last_name_is_preferred_to_the_same_first_name() -> None:
     assert speakers('Lund Berg met Nora Lund in Brill. "It opens," Lund said.') == ["Nora Lund"]
+
+
+def test_a_byline_behind_a_quotation_is_not_its_speaker() -> None:
+    assert speakers('Nora Lund said it was "a bridge too many."--Jan Holm.') == ["Nora Lund"]
+
+
+def test_an_office_of_two_words_is_not_that_of_the_last_one_with_half_of_it() -> None:
+    text = 'Prime Minister Nora Lund met Finance Minister Jan Holm. "It opens," the prime minister said.'
+    assert speakers(text) == ["Nora Lund"]
+
+
+def test_what_somebody_says_of_another_is_still_theirs() -> None:
+    text = 'Nora Lund said that "the water was cold" and that Jan Holm "never swims in May".'
+    assert speakers(text) == ["Nora Lund"] * 2
 
 
 def test_they_are_nobody_in_particular() -> None:
