@@ -32,6 +32,9 @@ _CONTEXT_LENGTH = re.compile(
 )
 _UNSUPPORTED = re.compile(r"unsupported|not support|unknown_parameter|unrecognized", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+_NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
+_DURATION = re.compile(rf"(?:{_NUMBER}d)?(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
+_DURATION_UNITS_S = (86_400.0, 3_600.0, 60.0, 1.0, 1e-3)
 _KINDS: dict[int, tuple[type[LLMError], str]] = {
     401: (LLMAuthenticationError, "does not accept the API key"),
     403: (LLMAuthenticationError, "does not accept the API key"),
@@ -80,6 +83,28 @@ def _kind(status: int, codes: list[str], text: str) -> tuple[type[LLMError], str
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by `retry-after-ms`, by `Retry-After`, or until a limit that is used up is reset."""
+    told_s = _told_s(headers)
+    if told_s is not None:
+        return told_s
+    resets = [_reset_s(headers, unit) for unit in ("requests", "tokens")]
+    return max((seconds for seconds in resets if seconds is not None), default=None)
+
+
+def _reset_s(headers: Mapping[str, str], unit: str) -> float | None:
+    """Seconds until a limit that is used up is reset, told as `1s`, `6m0s` or `250ms`; or None.
+
+    (OpenAI, "Rate limits in headers", and those who took them over.)
+    """
+    left, reset = headers.get(f"x-ratelimit-remaining-{unit}"), headers.get(f"x-ratelimit-reset-{unit}", "")
+    bare = reset.strip()
+    match = _DURATION.fullmatch(f"{bare}s" if bare[-1:].isdigit() else bare)
+    if left is None or left.strip() != "0" or not match or not any(match.groups()):
+        return None
+    return sum(float(n) * unit_s for n, unit_s in zip(match.groups(), _DURATION_UNITS_S, strict=True) if n)
+
+
+def _told_s(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait by `retry-after-ms`, or by `Retry-After` in seconds or as a date (RFC 9110)."""
     for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         try:

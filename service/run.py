@@ -91,9 +91,13 @@ class Run:
     draft_keys: list[str] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
 
+    def has_noticed(self, code: str) -> bool:
+        """Whether the caller is to know that."""
+        return any(n.code == code for n in self.notices)
+
     def notice(self, code: str, message: str) -> None:
         """Remember something that the caller should know; each code once."""
-        if all(n.code != code for n in self.notices):
+        if not self.has_noticed(code):
             self.notices.append(Notice(code=code, message=message))
 
     def usage(self) -> Usage:

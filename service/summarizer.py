@@ -17,12 +17,19 @@ from service.belongings import Belongings
 from service.cache import CacheStore, Flights, cache_key
 from service.catalogue import Catalogue, ModelInfo
 from service.drafts import Drafter
-from service.errors import LLMLimitError, NotCachedError, RemovalError, UnknownModelError, UnknownPromptError
+from service.errors import (
+    LLMError,
+    LLMLimitError,
+    NotCachedError,
+    RemovalError,
+    UnknownModelError,
+    UnknownPromptError,
+)
 from service.feed import Feed, Feeds
 from service.hooks import NO_HOOKS, Answered, CacheState, Hooks, Made, Stage
 from service.llm import LLM, Priority
 from service.mapreduce import INPUTS, Prompts
-from service.models import Policy, Source, Style
+from service.models import Notice, Policy, Source, Style, Summary
 from service.pipeline import Job, Pipeline
 from service.prompts import PromptLibrary
 from service.reading import digest_of
@@ -392,10 +399,16 @@ class Summarizer:
                 long = len(job.text) >= self._settings.annex_characters > 0
                 maker = self._annex if long and self._annex is not None else self._pipeline
                 summary = await maker.make(job, run)
+        except LLMError:
+            if older := await self._older(job, cache, feed):
+                return older, False
+            raise
         finally:
             if cache.writes:
                 await self._belongings.add(job.id, [*run.draft_keys, *([job.page] if job.page else [])])
         self._hooks.on_made(Made.of(summary))
+        if run.has_noticed("model_unavailable") and (older := await self._older(job, cache, feed)):
+            return older, False
         body = msgspec.json.encode(summary)
         kept = cache.writes and not run.degraded
         if kept:
@@ -406,6 +419,21 @@ class Summarizer:
                 await self._store.delete(key)
             kept = False
         return body, kept
+
+    async def _older(self, job: Job, cache: CachePolicy, feed: Feed) -> bytes | None:
+        """The summary that was to be made anew, with a notice, for when the model does not answer."""
+        if cache.reads or not cache.writes:
+            return None
+        body = await self._store.get(_summary_key(job.id))
+        if body is None:
+            return None
+        feed.tell(Restart())
+        older = msgspec.json.decode(body, type=Summary)
+        made = f"{older.created_at:%Y-%m-%d %H:%M} UTC"
+        notice = Notice(
+            code="older_summary", message=f"The model did not answer; this summary was made on {made}."
+        )
+        return msgspec.json.encode(msgspec.structs.replace(older, warnings=[*older.warnings, notice]))
 
 
 def _flight(job: Job, cache: CachePolicy, priority: Priority) -> str:

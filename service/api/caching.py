@@ -10,7 +10,10 @@ from litestar.enums import MediaType
 from service.run import DEFAULT_CACHE_POLICY, CachePolicy
 from service.summarizer import Outcome
 
+_CACHE_DEGRADED = "; detail=cache-degraded"
 _NAME = "Standfirst"
+_HIT = f"{_NAME}; hit".encode()
+_DEGRADED_HIT = f"{_NAME}; hit{_CACHE_DEGRADED}".encode()
 _EVENTS = "text/event-stream"
 
 
@@ -34,14 +37,20 @@ def wants_events(accept: bytes) -> bool:
     return Accept(accept.decode("latin-1")).best_match([MediaType.JSON, _EVENTS]) == _EVENTS
 
 
-def cache_status(outcome: Outcome, policy: CachePolicy) -> str:
-    """The `Cache-Status` of an answer (RFC 9211)."""
+def cache_status(outcome: Outcome, policy: CachePolicy, *, degraded: bool = False) -> str:
+    """The `Cache-Status` of an answer (RFC 9211); `degraded` is a cache that does less than it should."""
+    detail = _CACHE_DEGRADED if degraded else ""
     if outcome.cache == "hit":
-        return f"{_NAME}; hit"
+        return f"{_NAME}; hit{detail}"
     forwarded = "miss" if policy.reads else "request"
     stored = "; stored" if outcome.kept else ""
     collapsed = "; collapsed" if outcome.cache == "joined" else ""
-    return f"{_NAME}; fwd={forwarded}{stored}{collapsed}"
+    return f"{_NAME}; fwd={forwarded}{stored}{collapsed}{detail}"
+
+
+def hit_status(*, degraded: bool) -> bytes:
+    """The `Cache-Status` of a hit."""
+    return _DEGRADED_HIT if degraded else _HIT
 
 
 def entity_tag(body: bytes) -> str:

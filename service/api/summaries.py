@@ -21,7 +21,14 @@ from litestar.types import ASGIApp
 from service.api.access import caller_of, needs
 from service.api.answers import JSONBytes
 from service.api.bodies import ArticleRequest
-from service.api.caching import cache_status, entity_tag, matches, read_policy, wants_events
+from service.api.caching import (
+    cache_status,
+    entity_tag,
+    hit_status,
+    matches,
+    read_policy,
+    wants_events,
+)
 from service.api.departures import unless_gone
 from service.api.events import EventStream, accepted, encode, follow, once
 from service.api.openapi import ARTICLE_EXAMPLES, SUMMARY_EXAMPLES, SummaryOperation, problems
@@ -75,6 +82,7 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
     policy = read_policy(request.field(b"cache-control").decode("latin-1"))
     streams = wants_events(request.field(b"accept"))
     state = request.app.state
+    degraded = state.assembly.store.problem is not None
     summarizer: Summarizer = state.assembly.summarizer
     recent: RecentRequests = state.recent
     sent = await request.body()
@@ -83,23 +91,24 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
         digest = recent.digest(sent, content_type, request.scope["query_string"])
         if summary_id := recent.find(digest):
             if found := await summarizer.find_again(summary_id):
-                return _hit_events(summary_id, found) if streams else _hit(summary_id, found)
+                return _hit(summary_id, found, streams=streams, degraded=degraded)
             recent.forget(digest)
     data = await request.read(SummaryRequest)
     article = await _article(request, data, policy)
     job = await summarizer.plan(article, _options(data))
     if data.article_id is not None and policy.writes:
         await summarizer.claim(job, caller_of(request).id, data.article_id)
-    if outcome := await summarizer.look(job, policy):
-        if digest is not None and not _has_own_data(data, article.source):
-            recent.remember(digest, job.id)
-        if streams:
-            return _hit_events(job.id, _with_own_data(outcome.body, data, article.source))
-    elif streams:
-        return _events(request, job, policy, partial(_with_own_data, data=data, source=article.source))
-    else:
+    finish = partial(_with_own_data, data=data, source=article.source)
+    outcome = await summarizer.look(job, policy)
+    if outcome is not None and digest is not None and not _has_own_data(data, article.source):
+        recent.remember(digest, job.id)
+    if streams:
+        if outcome is not None:
+            return _hit(job.id, finish(outcome.body), streams=True, degraded=degraded)
+        return _events(request, job, policy, finish)
+    if outcome is None:
         outcome = await unless_gone(request, summarizer.make(job, policy, account=_account(request)))
-    return _answer(outcome, policy, data, article.source)
+    return _answer(outcome, cache_status(outcome, policy, degraded=degraded), policy, finish)
 
 
 async def _article(request: ArticleRequest, data: SummaryRequest, policy: CachePolicy) -> Article:
@@ -112,14 +121,6 @@ def _account(request: ArticleRequest) -> Account:
     """What pays for the calls that the request leads to."""
     account: Account = request.app.state.assembly.treasury.account(caller_of(request))
     return account
-
-
-def _hit_events(summary_id: str, body: bytes) -> EventStream:
-    """A summary that is there already, for who asked for events."""
-    events = once(accepted(summary_id, "hit"), encode("result", body))
-    return EventStream(
-        events, [(b"cache-status", b"Standfirst; hit"), (b"cache-control", b"private, no-cache")]
-    )
 
 
 def _events(
@@ -166,20 +167,28 @@ def _options(data: SummaryRequest) -> Options:
     )
 
 
-def _hit(summary_id: str, body: bytes) -> JSONBytes:
+def _hit(summary_id: str, body: bytes, *, streams: bool, degraded: bool) -> ASGIApp:
+    """A summary that is there already."""
+    headers = (
+        (b"cache-status", hit_status(degraded=degraded)),
+        (b"cache-control", b"private, no-cache"),
+    )
+    if streams:
+        return EventStream(once(accepted(summary_id, "hit"), encode("result", body)), list(headers))
     return JSONBytes(
         body,
-        (b"cache-status", b"Standfirst; hit"),
-        (b"cache-control", b"private, no-cache"),
+        *headers,
         (b"etag", entity_tag(body).encode()),
         (b"content-location", b"/v1/summaries/" + summary_id.encode()),
     )
 
 
-def _answer(outcome: Outcome, policy: CachePolicy, data: SummaryRequest, source: Source | None) -> JSONBytes:
-    body = _with_own_data(outcome.body, data, source)
+def _answer(
+    outcome: Outcome, status: str, policy: CachePolicy, finish: Callable[[bytes], bytes]
+) -> JSONBytes:
+    body = finish(outcome.body)
     headers = [
-        (b"cache-status", cache_status(outcome, policy).encode()),
+        (b"cache-status", status.encode()),
         (b"cache-control", b"private, no-cache" if policy.writes else b"no-store"),
     ]
     if body == outcome.body:  # else it has what is the caller's own, which `GET` does not answer with

@@ -146,3 +146,31 @@ async def test_failure_reaches_all_who_wait(serve: Serve, mock_llm: MockLLM) -> 
         answers = await asyncio.gather(*(client.post("/v1/summaries", json=BODY) for _ in range(10)))
     assert {a.status_code for a in answers} == {502}
     assert mock_llm.stats.calls == 1
+
+
+def test_summary_that_cannot_be_made_anew_is_given_again_and_says_so(
+    service: httpx.Client, mock_llm: MockLLM
+) -> None:
+    made = post(service).json()
+    mock_llm.configure(always=DOWN)
+    again = service.post("/v1/summaries", json=BODY, headers={"Cache-Control": "no-cache"})
+    older = again.json()
+    assert again.headers["Cache-Status"] == "Standfirst; fwd=request"
+    assert [w["code"] for w in older["warnings"]] == ["older_summary"]
+    assert older | {"warnings": []} == made
+    assert post(service).json() == made
+
+
+def test_summary_is_given_again_where_there_is_no_fallback(serve: Serve, mock_llm: MockLLM) -> None:
+    service = serve(fallback="none")
+    made = post(service).json()
+    mock_llm.configure(always=THROTTLED)
+    older = service.post("/v1/summaries", json=BODY, headers={"Cache-Control": "no-cache"}).json()
+    assert (older["created_at"], older["warnings"][0]["code"]) == (made["created_at"], "older_summary")
+
+
+def test_embargoed_request_gets_no_older_summary(service: httpx.Client, mock_llm: MockLLM) -> None:
+    post(service)
+    mock_llm.configure(always=DOWN)
+    answer = service.post("/v1/summaries", json=BODY, headers={"Cache-Control": "no-store"})
+    assert answer.json()["degraded"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -17,6 +18,9 @@ BODY = {
     "“We wait for the thaw,” said Captain Ilse Brandt."
 }
 DOWN = Reply(kind="status", status=500)
+
+if TYPE_CHECKING:
+    from tests.conftest import RedisServer
 
 Serve = Callable[..., httpx.Client]
 
@@ -71,3 +75,20 @@ def test_wrong_fallbacks_name_the_variable_and_hide_the_value(value: str) -> Non
         Settings.from_env({"STANDFIRST_FALLBACKS": value})
 
     assert value not in str(caught.value)
+
+
+def test_cache_that_is_away_is_told_of_and_gone_on_without(
+    serve: Serve, mock_llm: MockLLM, redis_server: RedisServer
+) -> None:
+    service = serve(cache_url=redis_server.url)
+    made = service.post("/v1/summaries", json=BODY)
+    assert made.headers["Cache-Status"] == "Standfirst; fwd=miss; stored"
+    redis_server.kill()
+    other = service.post("/v1/summaries", json={"text": BODY["text"] + " It went on."})
+    assert other.status_code == 200
+    known = service.post("/v1/summaries", json=BODY)
+    assert known.headers["Cache-Status"] == "Standfirst; hit; detail=cache-degraded"
+    health = service.get("/readyz").json()
+    assert health["status"] == "degraded"
+    assert "cache" in health["problems"]
+    assert mock_llm.stats.calls == 2
