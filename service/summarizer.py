@@ -288,6 +288,10 @@ class Summarizer:
         """Note that the summary serves for an article which its caller may want to remove by that id."""
         await self._belongings.claim(job.id, owner, article_id)
 
+    async def attach(self, summary_id: str, key: str) -> None:
+        """Note that the store keeps something else because of a summary: `forget` removes it too."""
+        await self._belongings.add(summary_id, [key])
+
     async def aclose(self) -> None:
         """Cancel the work in flight."""
         await self._flights.aclose()

@@ -30,6 +30,10 @@ async def store() -> AsyncIterator[MemoryStore]:
     await made.aclose()
 
 
+async def attach(_: str, __: str) -> None:
+    """Nothing is to be removed."""
+
+
 def command(text: str) -> Order:
     return read_command(text, public=False)
 
@@ -126,8 +130,8 @@ def test_message_without_text_is_refused() -> None:
     [Order(Link(URL), style="bullets"), Order(Thread("C1", "1.0", ("2.0",)), kept=False, language="de")],
 )
 async def test_short_order_is_in_its_button(order: Order, store: MemoryStore) -> None:
-    orders = Orders(store, ttl_s=60)
-    sealed = await orders.seal(order)
+    orders = Orders(store, attach, ttl_s=60)
+    sealed = await orders.seal(order, "s")
     assert sealed is not None
     assert await orders.open(sealed) == order
     await store.delete_all()
@@ -136,8 +140,8 @@ async def test_short_order_is_in_its_button(order: Order, store: MemoryStore) ->
 
 @pytest.mark.parametrize("source", [Words(ARTICLE), Link(URL + "x" * 2_000)])
 async def test_long_order_lies_in_the_store_for_its_time(source: Words | Link, store: MemoryStore) -> None:
-    orders = Orders(store, ttl_s=60)
-    sealed = await orders.seal(Order(source))
+    orders = Orders(store, attach, ttl_s=60)
+    sealed = await orders.seal(Order(source), "s")
     assert sealed is not None
     assert len(sealed) < 100
     assert await orders.open(sealed) == Order(source)
@@ -147,13 +151,13 @@ async def test_long_order_lies_in_the_store_for_its_time(source: Words | Link, s
 
 
 async def test_embargoed_text_is_kept_nowhere(store: MemoryStore) -> None:
-    assert await Orders(store, ttl_s=60).seal(Order(Words(ARTICLE), kept=False)) is None
+    assert await Orders(store, attach, ttl_s=60).seal(Order(Words(ARTICLE), kept=False), "s") is None
 
 
 @pytest.mark.parametrize("value", ["", "{}", "null", '{"source":{"type":"z"}}', "é"])
 async def test_button_of_another_make_is_refused(value: str, store: MemoryStore) -> None:
     with pytest.raises(RequestError):
-        await Orders(store, ttl_s=60).open(value)
+        await Orders(store, attach, ttl_s=60).open(value)
 
 
 def test_orders_are_frozen() -> None:

@@ -59,7 +59,9 @@ async def answer_slack(app: Litestar) -> AsyncIterator[None]:
         client,
         assembly.summarizer,
         assembly.intake,
-        Orders(assembly.store, ttl_s=round(min(settings.cache_ttl_s, _LONGEST_S))),
+        Orders(
+            assembly.store, assembly.summarizer.attach, ttl_s=round(min(settings.cache_ttl_s, _LONGEST_S))
+        ),
         Once(assembly.store, assembly.flights),
         account=assembly.treasury.account(_SLACK),
         languages=settings.slack_languages,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias, get_args
 
 import msgspec
@@ -156,14 +157,15 @@ class Orders:
     """Writes orders into the values of buttons, and reads them again.
 
     What does not fit, or is somebody's text, lies in the store for as long as results do; an order that may
-    not be kept never does.
+    not be kept never does. `attach` is told of the summary that it goes with and of its key in the store.
     """
 
-    def __init__(self, store: Store, *, ttl_s: int) -> None:
+    def __init__(self, store: Store, attach: Callable[[str, str], Awaitable[None]], *, ttl_s: int) -> None:
         self._store = store
+        self._attach = attach
         self._ttl_s = ttl_s
 
-    async def seal(self, order: Order) -> str | None:
+    async def seal(self, order: Order, summary_id: str) -> str | None:
         """A button's value for `order`; None if it would have to be kept and may not be."""
         value = msgspec.json.encode(order)
         if not isinstance(order.source, Words) and len(value) <= _MOST_IN_BUTTON:
@@ -171,17 +173,22 @@ class Orders:
         if not order.kept:
             return None
         name = secrets.token_urlsafe(16)
-        await self._store.set(f"slack/order/{name}", value, expires_in=self._ttl_s)
+        await self._attach(summary_id, _key(name))
+        await self._store.set(_key(name), value, expires_in=self._ttl_s)
         return f"@{name}"
 
     async def open(self, value: str) -> Order:
         """The order in a button's value; raises RequestError if it is no longer kept."""
         sealed: bytes | None = value.encode()
         if value.startswith("@"):
-            sealed = await self._store.get(f"slack/order/{value[1:]}")
+            sealed = await self._store.get(_key(value[1:]))
         if sealed is None:
             raise RequestError("this text is no longer kept", remedy="paste it again")
         try:
             return msgspec.json.decode(sealed, type=Order)
         except msgspec.DecodeError as exc:
             raise RequestError("this button is too old", remedy="ask for the summary again") from exc
+
+
+def _key(name: str) -> str:
+    return f"slack/order/{name}"

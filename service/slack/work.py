@@ -185,7 +185,7 @@ class Worker:
             material.article, _options(order), _cache(order), report, account=self._account
         )
         summary = _decode(outcome.body)
-        row = buttons(order, await self._orders.seal(order), summary, self._languages)
+        row = buttons(order, await self._orders.seal(order, summary.id), summary, self._languages)
         messages = show_summary(summary, material.heading, material.author_of, row)
         if material.left_out:
             messages.append(show_text(material.left_out))

@@ -490,6 +490,18 @@ def test_evidence_of_what_is_no_longer_kept_is_not_made_up(
     assert mock_llm.stats.calls == 1
 
 
+def test_text_behind_buttons_is_removed_with_its_summary(slack: SlackStandIn, start: Serve) -> None:
+    client = start()
+    slack.command(ARTICLE)
+    slack.wait_for(DONE)
+    same = client.post("/v1/summaries", json={"text": ARTICLE})
+    assert same.headers["Cache-Status"] == "Standfirst; hit"
+    client.delete(f"/v1/summaries/{same.json()['id']}").raise_for_status()
+
+    slack.press(slack.seen()[0], "In style: bullets")
+    slack.wait_for("This text is no longer kept; paste it again.")
+
+
 def test_embargoed_text_leaves_nothing_behind(slack: SlackStandIn, start: Serve, tmp_path: Path) -> None:
     start()
     slack.command(f"{ARTICLE} private")
