@@ -35,7 +35,7 @@ def metrics() -> dict[str, set[str]]:
     processes = ProcessCollector(registry=CollectorRegistry()).collect()
     found = {sample.name: set[str]() for family in processes for sample in family.samples} | {"up": set()}
     for collector, names in registry._collector_to_names.items():
-        labels = set(getattr(collector, "_labelnames", ()))
+        labels = set(getattr(collector, "_labelnames", getattr(collector, "labels", ())))
         for name in names:
             found[name] = labels | ({"le"} if name.endswith("_bucket") else set())
     return found

@@ -38,7 +38,7 @@ def test_expressions_are_read_as_they_are_meant(expression: str, *, allowed: boo
 
 
 def test_bill_of_materials_holds_every_pin_with_hashes_and_licence() -> None:
-    components = sbom.bill()["components"]
+    components = sbom.bill(validate=False)["components"]
     assert isinstance(components, list)
     assert {c["name"]: c["version"] for c in components} == {p: v for p, (v, _) in sbom.pins().items()}
     for component in components:

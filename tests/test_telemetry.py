@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.errors import LLMConnectionError, LLMError, LLMRateLimitedError, LLMTimeoutError
@@ -16,7 +17,8 @@ from service.resilience import Call
 from service.resilience.observed import name_of
 from service.telemetry import Metrics, access_log
 from service.telemetry.context import RequestContext, current
-from service.telemetry.logs import LogFormat, make_formatter
+from service.telemetry.durations import DurationsCollector
+from service.telemetry.logs import AccessLine, LogFormat, make_formatter
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 FORMS: tuple[LogFormat, ...] = ("json", "text")
@@ -61,7 +63,7 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
 
 def test_trace_of_the_caller_is_continued_under_a_span_of_our_own() -> None:
     context = RequestContext(f"00-{TRACE}-{PARENT}-01".encode())
-    assert (context.trace_id, context.parent_id, context.flags) == (TRACE, PARENT, 1)
+    assert (context.trace_id, context.parent_id, context.flags) == (TRACE, PARENT, "01")
     assert context.traceparent.split("-")[:2] == ["00", TRACE]
     assert context.span_id != PARENT
 
@@ -173,11 +175,38 @@ def test_lines_are_bounded_and_one_line_each() -> None:
 
 
 def test_access_line_is_json_or_for_people() -> None:
+    line = AccessLine(
+        timestamp="2026-11-25T12:00:00.000Z",
+        level="info",
+        logger="service.access",
+        event="request",
+        method="POST",
+        route="/v1/summaries",
+        status=200,
+        duration_ms=1.5,
+        request_id="cms-17",
+        trace_id=TRACE,
+    )
     for form in FORMS:
         stream = io.StringIO()
-        access_log(form, stream)({"event": "request", "route": "/v1/summaries", "status": 200})
+        access_log(form, stream)(line)
         written = stream.getvalue()
         assert written.count("\n") == 1
         assert "/v1/summaries" in written
         if form == "json":
-            assert msgspec.json.decode(written)["status"] == 200
+            assert msgspec.json.decode(written) == msgspec.to_builtins(line)
+
+
+def test_durations_are_a_histogram_as_prometheus_counts() -> None:
+    ours = DurationsCollector("x_seconds", "X", (0.1, 1.0), ("a",), counter="x")
+    theirs = Histogram("x_seconds", "X", ("a",), buckets=(0.1, 1.0), registry=None)
+    for seconds in (0.05, 0.1, 0.2, 1.0, 7.0):
+        ours.child(("b",)).add(seconds)
+        theirs.labels("b").observe(seconds)
+    [histogram, counter] = ours.collect()
+    [expected] = theirs.collect()
+    wanted = {
+        (s.name, *s.labels.items()): s.value for s in expected.samples if not s.name.endswith("_created")
+    }
+    assert {(s.name, *s.labels.items()): s.value for s in histogram.samples} == wanted
+    assert [(s.name, s.value) for s in counter.samples] == [("x_total", 5)]

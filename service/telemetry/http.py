@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Send
 
 from service.callers import LOCAL, Caller
 from service.telemetry.context import RequestContext, current
+from service.telemetry.logs import AccessLine
 from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class RequestWatch:
     """
 
     def __init__(
-        self, metrics: Metrics, log: Callable[[dict[str, object]], None] | None, tracing: Tracing | None
+        self, metrics: Metrics, log: Callable[[AccessLine], None] | None, tracing: Tracing | None
     ) -> None:
         self._metrics = metrics
         self._log = log
@@ -91,20 +93,20 @@ def _headers(context: RequestContext) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def _line(context: RequestContext, scope: HTTPScope, status: int, duration_s: float) -> dict[str, object]:
-    line: dict[str, object] = {
-        "event": "request",
-        "logger": "service.access",
-        "method": scope["method"],
-        "route": scope.get("path_template") or _NO_ROUTE,
-        "status": status,
-        "duration_ms": round(duration_s * 1000, 2),
-        "request_id": context.request_id,
-        "trace_id": context.trace_id,
-    }
+def _line(context: RequestContext, scope: HTTPScope, status: int, duration_s: float) -> AccessLine:
     caller = scope.get("user")
-    if isinstance(caller, Caller) and caller is not LOCAL:
-        line["caller"] = caller.id
-    if context.cache:
-        line["cache"] = context.cache
-    return line
+    known = isinstance(caller, Caller) and caller is not LOCAL
+    return AccessLine(
+        timestamp=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        level="info",
+        logger="service.access",
+        event="request",
+        method=scope["method"],
+        route=scope.get("path_template") or _NO_ROUTE,
+        status=status,
+        duration_ms=round(duration_s * 1000, 2),
+        request_id=context.request_id,
+        trace_id=context.trace_id,
+        caller=caller.id if known else None,
+        cache=context.cache or None,
+    )

@@ -24,6 +24,7 @@ from service.cache.observed import StoreUse
 from service.hooks import Answered, Backlog, CacheState, Made, Settled
 from service.resilience import Admission, BreakerChange, Call, Failover, Hedge, Retry
 from service.resilience.observed import name_of, outcome
+from service.telemetry.durations import Durations, DurationsCollector
 
 # The framework adds the charset.
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST.partition("; charset")[0]
@@ -62,21 +63,19 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self._gauge("build_info", "Version of the service", "version").labels(__version__).set(1)
 
-        requests = ("route", "method", "status")
-        self._requests = self._counter("http_requests", "Requests that were answered", *requests)
-        self._request_s = self._histogram(
+        self._requests = self._durations(
             "http_request_duration_seconds",
-            "From the request to the last byte",
+            "Requests, from the first byte to the last of the answer",
             _REQUEST_S,
-            "route",
-            "method",
+            ("route", "method", "status"),
+            counter="standfirst_http_requests",
         )
         self.in_flight = 0
         in_flight = self._gauge("http_requests_in_flight", "Requests that are being answered")
         in_flight.set_function(lambda: self.in_flight)
         self.tasks = 0
         self._gauge("tasks", "Tasks of the event loop").set_function(lambda: self.tasks)
-        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._answered: dict[tuple[str, str, int], Durations] = {}
 
         asked = self._counter("summaries", "Summaries that were asked for and given", "cache")
         self._given = {state: asked.labels(state) for state in get_args(CacheState)}
@@ -117,11 +116,12 @@ class Metrics:
         self._limit = self._gauge("llm_limit", "Most calls at once, as adapted to the server", at)
         self._waiting = self._gauge("llm_waiting", "Calls that wait for a place", at)
 
-        of = ("backend", "operation", "kind", "result")
-        self._store_s = self._histogram(
-            "cache_operation_duration_seconds", "Uses of the cache", _STORE_S, *of
+        self._store_s = self._durations(
+            "cache_operation_duration_seconds",
+            "Uses of the cache",
+            _STORE_S,
+            ("backend", "operation", "kind", "result"),
         )
-        self._uses: dict[tuple[str, str, str, str], Histogram] = {}
         self._problems = self._gauge("problem", "1 where a part does less than it should", "part")
 
     def exposition(self) -> bytes:
@@ -131,14 +131,13 @@ class Metrics:
     def on_response(self, route: str, method: str, status: int, duration_s: float) -> None:
         """A request to a route, which is a template, was answered."""
         key = (route, method, status)
-        children = self._answered.get(key)
-        if children is None:
-            method = method if method in _METHODS else "other"
-            children = self._requests.labels(route, method, status), self._request_s.labels(route, method)
-            if method != "other":
-                self._answered[key] = children
-        children[0].inc()
-        children[1].observe(duration_s)
+        child = self._answered.get(key)
+        if child is None:
+            known = method if method in _METHODS else "other"
+            child = self._requests.child((route, known, str(status)))
+            if known == method:
+                self._answered[key] = child
+        child.add(duration_s)
 
     def on_answered(self, answered: Answered) -> None:
         """See `Hooks.on_answered`."""
@@ -218,11 +217,7 @@ class Metrics:
 
     def on_store_use(self, backend: str, use: StoreUse) -> None:
         """See `ObservedStore`."""
-        key = (backend, use.operation, use.kind, use.result)
-        child = self._uses.get(key)
-        if child is None:
-            child = self._uses[key] = self._store_s.labels(*key)
-        child.observe(use.duration_s)
+        self._store_s.child((backend, use.operation, use.kind, use.result)).add(use.duration_s)
 
     def watch_endpoint(
         self,
@@ -246,6 +241,13 @@ class Metrics:
 
     def _prompt(self, name: str) -> str:
         return name if name in self._prompts else "other" if name else "none"
+
+    def _durations(
+        self, name: str, text: str, bounds: tuple[float, ...], labels: tuple[str, ...], counter: str = ""
+    ) -> DurationsCollector:
+        collector = DurationsCollector(f"standfirst_{name}", text, bounds, labels, counter)
+        self.registry.register(collector)
+        return collector
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace="standfirst", registry=self.registry)

@@ -61,7 +61,10 @@ class Tracing:
         parent = otel.Context()
         if context.parent_id:
             above = SpanContext(
-                int(context.trace_id, 16), int(context.parent_id, 16), True, TraceFlags(context.flags)
+                int(context.trace_id, 16),
+                int(context.parent_id, 16),
+                True,
+                TraceFlags(int(context.flags, 16)),
             )
             parent = trace.set_span_in_context(NonRecordingSpan(above), parent)
         span = self._tracer.start_span(
@@ -69,7 +72,7 @@ class Tracing:
         )
         ids = span.get_span_context()
         context.trace_id, context.span_id = f"{ids.trace_id:032x}", f"{ids.span_id:016x}"
-        context.flags = int(ids.trace_flags)
+        context.flags = f"{int(ids.trace_flags):02x}"
         token = otel.attach(trace.set_span_in_context(span))
 
         def end(route: str, status: int) -> None:
