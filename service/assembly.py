@@ -300,6 +300,8 @@ class Assembly:
             found["model"] = self._local.problem
         if self._store.problem is not None:
             found["cache"] = self._store.problem
+        if self.batches.problem is not None:
+            found["batches"] = self.batches.problem
         if self.ledger.problem is not None:
             found["limits"] = self.ledger.problem
         if self.treasury.problem is not None:

@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from service.batches.estimates import Estimator, Guess
-from service.batches.lines import Accepted, RawLine, Reader
+from service.batches.lines import Accepted, RawLine, Reader, grouped, hashed
 from service.batches.models import Batch, BatchPage, Delivery, Estimate, LineError, Receipt, Submission
+from service.batches.opening import has_work, open_store
 from service.errors import (
     BadLinesError,
     BatchConflictError,
@@ -41,10 +40,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _MOST_ERRORS = 100
-_BLOCK_LINES = 500
-_BLOCK_BYTES = 1 << 20
 _RESULTS_AT_ONCE = 100
 _WATCH_S = 0.25
+_LONGEST_WATCH_S = 2.0
 _AGAIN_S = 2.0
 # What a line needs beside its article, as a body of `POST /v1/summaries` does.
 _ESCAPED = 3
@@ -94,7 +92,7 @@ class Batches:
         Costs nothing as long as there are none; those that an earlier process left are taken up.
         """
         self._works = self._settings.batch_concurrency > 0
-        if self._works and await asyncio.to_thread(_has_work, self._url):
+        if self._works and await asyncio.to_thread(has_work, self._url):
             self._task = asyncio.create_task(self._resume())
 
     async def _resume(self) -> None:
@@ -113,6 +111,11 @@ class Batches:
         self._works = True
         await self._open()
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the database of batches; None while it answers, or nobody has asked it."""
+        return None if self._store is None else self._store.problem
+
     async def aclose(self) -> None:
         """Begin no more articles, and give those under way some seconds."""
         if self._task is not None:
@@ -130,7 +133,7 @@ class Batches:
     async def _open(self) -> Store:
         async with self._opening:
             if self._store is None:
-                self._store = await asyncio.to_thread(_open_store, self._url)
+                self._store = await asyncio.to_thread(open_store, self._url)
             if self._works and self._worker is None:
                 self._worker = await asyncio.to_thread(self._new_worker, self._store)
                 self._worker.start()
@@ -180,7 +183,7 @@ class Batches:
         if batch_id is None:
             raise _being_received()
         try:
-            errors = await self._receive(store, batch_id, _hashed(lines, digest), reader, submission)
+            errors = await self._receive(store, batch_id, hashed(lines, digest), reader, submission)
             await store.call(store.receiving.seal, batch_id, digest.hexdigest())
         except BaseException:
             await asyncio.shield(store.call(store.receiving.discard, batch_id))
@@ -230,7 +233,7 @@ class Batches:
         if digest is None:
             raise _being_received()
         again = _digest(submission)
-        async for _ in _hashed(lines, again):
+        async for _ in hashed(lines, again):
             pass
         if again.hexdigest() != digest:
             raise BatchConflictError(
@@ -278,14 +281,18 @@ class Batches:
     async def watch(self, batch_id: str, owner: str) -> AsyncGenerator[Batch, None]:
         """A batch whenever it has moved on, until it has ended; raises BatchNotFoundError."""
         seen: Batch | None = None
+        pause_s = _WATCH_S
         while True:
             batch = await self.progress(batch_id, owner)
+            pause_s = min(2 * pause_s, _LONGEST_WATCH_S)
+            if seen is None or batch.counts != seen.counts or batch.state != seen.state:
+                pause_s = _WATCH_S
             if batch != seen:
                 yield batch
             if batch.finished_at is not None and not batch.counts.under_way:
                 return
             seen = batch
-            await asyncio.sleep(_WATCH_S)
+            await asyncio.sleep(pause_s)
 
     async def list(self, owner: str, before: str | None = None, limit: int = 20) -> BatchPage:
         """Batches of `owner`, the newest first."""
@@ -389,7 +396,7 @@ class Batches:
 
     async def _blocks(self, lines: AsyncIterable[Sequence[RawLine]], reader: Reader) -> AsyncIterator[_Block]:
         """The lines as they were read, in blocks that suit a transaction."""
-        async for block in _grouped(lines):
+        async for block in grouped(lines):
             read = await asyncio.to_thread(reader.read, block)
             yield _Block(
                 [line for line in read if isinstance(line, Accepted)],
@@ -405,34 +412,9 @@ async def _read_results(store: Store, batch_id: str, after: int) -> AsyncIterato
             yield body
 
 
-async def _grouped(lines: AsyncIterable[Sequence[RawLine]]) -> AsyncIterator[list[RawLine]]:
-    group: list[RawLine] = []
-    size = 0
-    async for some in lines:
-        for line in some:
-            group.append(line)
-            size += len(line.content or b"")
-            if len(group) >= _BLOCK_LINES or size >= _BLOCK_BYTES:
-                yield group
-                group, size = [], 0
-    if group:
-        yield group
-
-
 def _digest(submission: Submission) -> hashlib._Hash:
     """Adds up what a batch is, but for its budget, which may be changed later."""
     return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(submission, max_cost_usd=None)))
-
-
-async def _hashed(
-    lines: AsyncIterable[Sequence[RawLine]], digest: hashlib._Hash
-) -> AsyncIterator[Sequence[RawLine]]:
-    """`lines`, added up in `digest` as they pass."""
-    async for some in lines:
-        for line in some:
-            digest.update(b"%d " % line.number)
-            digest.update(line.content or b"")
-        yield some
 
 
 def _guess(estimator: Estimator, lines: Sequence[Accepted]) -> list[Guess]:
@@ -451,27 +433,3 @@ def _new_courier(store: Store, webhooks: WebhookSender) -> Courier:
     from service.batches.courier import Courier  # noqa: PLC0415 - heavy
 
     return Courier(store, webhooks)
-
-
-def _open_store(url: str) -> Store:
-    from service.batches.store import Store  # noqa: PLC0415 - heavy
-
-    return Store.open(url)
-
-
-def _has_work(url: str) -> bool:
-    """Whether there may be batches to work on; a file is asked without the heavy libraries."""
-    if not url.startswith("sqlite:///"):
-        return True
-    path = Path(url.removeprefix("sqlite:///"))
-    if not path.exists():
-        return False
-    query = "SELECT 1 FROM standfirst_batches WHERE state = 'running' OR under_way > 0 LIMIT 1"
-    try:
-        connection = sqlite3.connect(path, timeout=5)
-        try:
-            return connection.execute(query).fetchone() is not None
-        finally:
-            connection.close()
-    except sqlite3.Error:
-        return True  # opening it says what is wrong

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 
 import sqlalchemy as sa
@@ -28,7 +29,8 @@ _VERSION = "1"
 _RECOVERIES = 20
 _BROKEN = ["ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _POLL_S = 0.1
-_THREADS = 16
+_THREADS = 8
+_ONE = threading.Lock()
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +52,13 @@ class Engine:
         self._client: DBOSClient | None = None
 
     def launch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Take jobs from now on; blocks, so call it in a thread: DBOS then has an event loop of its own."""
+        """Take jobs from now on; blocks, so call it in a thread: DBOS then has an event loop of its own.
+
+        Raises:
+            RuntimeError: this process has one that was not stopped.
+        """
+        if not _ONE.acquire(blocking=False):
+            raise RuntimeError("another engine runs in this process")
         config = DBOSConfig(
             name=_NAME,
             system_database_engine=self._database,
@@ -131,3 +139,4 @@ class Engine:
         DBOS.destroy(workflow_completion_timeout_sec=max(1, grace_s), destroy_registry=True)
         if self._client is not None:
             self._client.destroy()
+        _ONE.release()

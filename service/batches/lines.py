@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -12,6 +12,8 @@ from service.batches.models import BatchLine, LineError
 from service.errors import RequestError
 from service.summarizer import Options
 
+_BLOCK_LINES = 500
+_BLOCK_BYTES = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_MESSAGE = 300
 _FIELDS = frozenset(BatchLine.__struct_fields__)
@@ -26,6 +28,13 @@ class RawLine(NamedTuple):
     number: int
     content: bytes | None
     problem: str | None = None
+
+
+class Digest(Protocol):
+    """A digest that bytes are added to, such as `hashlib.sha256()`."""
+
+    def update(self, data: bytes, /) -> None:
+        """Add bytes."""
 
 
 class Accepted(NamedTuple):
@@ -144,3 +153,27 @@ async def split_lines(chunks: AsyncIterable[bytes], longest: int) -> AsyncIterat
 
 def _clean(content: bytes, number: int) -> bytes:
     return (content.removeprefix(_BOM) if number == 1 else content).strip()
+
+
+async def grouped(lines: AsyncIterable[Sequence[RawLine]]) -> AsyncIterator[list[RawLine]]:
+    """`lines` in groups that suit a transaction."""
+    group: list[RawLine] = []
+    size = 0
+    async for some in lines:
+        for line in some:
+            group.append(line)
+            size += len(line.content or b"")
+            if len(group) >= _BLOCK_LINES or size >= _BLOCK_BYTES:
+                yield group
+                group, size = [], 0
+    if group:
+        yield group
+
+
+async def hashed(lines: AsyncIterable[Sequence[RawLine]], digest: Digest) -> AsyncIterator[Sequence[RawLine]]:
+    """`lines`, added up in `digest` as they pass."""
+    async for some in lines:
+        for line in some:
+            digest.update(b"%d " % line.number)
+            digest.update(line.content or b"")
+        yield some

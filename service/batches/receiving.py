@@ -51,7 +51,7 @@ class Receiving:
             if row is None:
                 return None
             if row.state == RECEIVING and row.touched_at < time.time() - ABANDONED_S:
-                _delete(connection, row.id)
+                _discard(connection, BATCHES.c.id == row.id)
                 return None
         return Known(row.id, row.digest)
 
@@ -145,40 +145,49 @@ class Receiving:
             )
 
     def discard(self, batch_id: str) -> None:
-        """Leave nothing of a batch."""
+        """Forget a batch: nobody sees it any more, and `sweep` removes what it leaves."""
         with self._engine.begin() as connection:
-            _delete(connection, batch_id)
+            _discard(connection, BATCHES.c.id == batch_id)
 
-    def discard_abandoned(self) -> int:
-        """Leave nothing of batches whose submission was cut off by the end of a process."""
+    def discard_old(self, older_than_s: float) -> None:
+        """Forget batches that finished longer ago than that."""
+        finished = sa.and_(BATCHES.c.finished_at < time.time() - older_than_s, BATCHES.c.under_way == 0)
         with self._engine.begin() as connection:
-            ids = connection.execute(
-                sa.select(BATCHES.c.id).where(
-                    BATCHES.c.state == RECEIVING, BATCHES.c.touched_at < time.time() - ABANDONED_S
-                )
-            ).scalars()
-            abandoned = list(ids)
-            for batch_id in abandoned:
-                _delete(connection, batch_id)
-        return len(abandoned)
+            _discard(connection, finished)
 
-    def discard_old(self, older_than_s: float) -> int:
-        """Leave nothing of one batch that finished longer ago than that; returns how many it were."""
+    def sweep(self, most: int) -> int:
+        """Remove up to so many articles of a batch that was forgotten, or abandoned while it was received.
+
+        Returns how many rows went; a transaction for a million would hold up all others.
+        """
+        silent = BATCHES.c.touched_at < time.time() - ABANDONED_S
         with self._engine.begin() as connection:
-            old = connection.execute(
-                sa.select(BATCHES.c.id)
-                .where(BATCHES.c.finished_at < time.time() - older_than_s, BATCHES.c.under_way == 0)
-                .limit(1)
+            batch_id = connection.execute(
+                sa.select(BATCHES.c.id).where(BATCHES.c.state == RECEIVING, silent).limit(1)
             ).scalar()
-            if old is not None:
-                _delete(connection, old)
-        return int(old is not None)
+            if batch_id is None:
+                return 0
+            lines = connection.execute(
+                sa.select(ARTICLES.c.line).where(ARTICLES.c.batch_id == batch_id).limit(most)
+            ).scalars()
+            gone = list(lines)
+            for table in (RESULTS, ARTICLES):
+                connection.execute(
+                    sa.delete(table).where(table.c.batch_id == batch_id, table.c.line.in_(gone))
+                )
+            if len(gone) < most:
+                _delete(connection, batch_id)
+        return len(gone) + 1
 
 
 def _delete(connection: sa.Connection, batch_id: str) -> None:
+    """Remove what is left of a batch without articles."""
     sent = sa.select(DELIVERIES.c.id).where(DELIVERIES.c.batch_id == batch_id)
     connection.execute(sa.delete(ATTEMPTS).where(ATTEMPTS.c.delivery_id.in_(sent)))
     connection.execute(sa.delete(DELIVERIES).where(DELIVERIES.c.batch_id == batch_id))
-    connection.execute(sa.delete(RESULTS).where(RESULTS.c.batch_id == batch_id))
-    connection.execute(sa.delete(ARTICLES).where(ARTICLES.c.batch_id == batch_id))
     connection.execute(sa.delete(BATCHES).where(BATCHES.c.id == batch_id))
+
+
+def _discard(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    forgotten = {"state": RECEIVING, "touched_at": 0.0, "finished_at": None, "idempotency_key": None}
+    connection.execute(sa.update(BATCHES).where(which).values(forgotten))

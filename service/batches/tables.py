@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from service.errors import JobStoreError
+
 AnyRow: TypeAlias = sa.Row[*tuple[Any, ...]]
 METADATA = sa.MetaData()
 _LOCK = 0x5F1257  # of Postgres's advisory locks, the one for making these tables
@@ -127,7 +129,7 @@ def open_database(url: str) -> sa.Engine:
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError, OSError: it cannot be opened or made.
-        ValueError: its tables are of a newer version of this service.
+        JobStoreError: its tables are of a newer version of this service.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -142,6 +144,15 @@ def open_database(url: str) -> sa.Engine:
             hide_parameters=True,
             connect_args={"connect_timeout": 10, "application_name": "standfirst"},
         )
+    try:
+        _make_tables(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _make_tables(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
@@ -152,14 +163,15 @@ def open_database(url: str) -> sa.Engine:
         if found is None:
             connection.execute(VERSIONS.insert().values(version=_VERSION))
         elif found > _VERSION:
-            raise ValueError(f"its tables are of version {found}, this service knows {_VERSION}")
-    return engine
+            raise JobStoreError(
+                f"the database of batches is of version {found}, this service knows {_VERSION}"
+            )
 
 
 def _open_sqlite(url: sa.URL) -> sa.Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, pool_size=8, max_overflow=16, pool_timeout=30, hide_parameters=True)
+    engine = sa.create_engine(url, pool_size=24, max_overflow=0, pool_timeout=30, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:

@@ -70,7 +70,6 @@ class Worker:
         self._alive = 1
         self._launched = False
         self._tasks: list[asyncio.Task[None]] = []
-        self.joined = asyncio.Event()
 
     def start(self) -> None:
         """Begin to work, in the background, as soon as nobody else has the database for itself."""
@@ -86,7 +85,6 @@ class Worker:
         await asyncio.to_thread(self._engine.launch, asyncio.get_running_loop())
         self._launched = True
         self._tasks.append(asyncio.create_task(self._tend()))
-        self.joined.set()
         while True:
             most = 2 * self._concurrency * self._alive
             fed = await self._store.insist(self._store.ledger.feed, most, self._engine.enqueue)
@@ -108,11 +106,11 @@ class Worker:
             self._alive = max(1, await self._store.insist(self._roster.alive))
             for ticket in await self._store.insist(self._engine.broken, _SWEPT_AT_ONCE):
                 await self._desk.finish(Failed(ticket, "gave-up", _GAVE_UP))
-            until = monotonic() + self._beat_s
-            while await self._store.insist(self._engine.sweep, _SWEPT_AT_ONCE) and monotonic() < until:
-                pass
-            await self._store.insist(self._store.receiving.discard_abandoned)
             await self._store.insist(self._store.receiving.discard_old, self._keep_s)
+            until = monotonic() + self._beat_s
+            for sweep in (self._engine.sweep, self._store.receiving.sweep):
+                while await self._store.insist(sweep, _SWEPT_AT_ONCE) and monotonic() < until:
+                    pass
             await asyncio.sleep(max(0.0, until - monotonic()))
 
     async def aclose(self, grace_s: int) -> None:
