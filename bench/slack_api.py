@@ -65,6 +65,7 @@ class SlackWorkspace:
         self.calls: Counter[str] = Counter()
         self.response_url_life_s = 1_800.0
         self.trigger_life_s = 3.0
+        self.can_replace = True
         self._limits: defaultdict[str, deque[int]] = defaultdict(deque)
         self.page_size = 200
         self._ahead_s = 0.0
@@ -311,6 +312,8 @@ class SlackWorkspace:
                 return web.Response(status=404, text="expired_url")
             if url["uses"] >= _URL_USES:
                 return web.Response(status=404, text="used_url")
+            if body.get("replace_original") and not self.can_replace:
+                return web.json_response({"ok": False, "error": "no_original"})
             if problem := check_message(body.get("text", ""), body.get("blocks") or []):
                 return web.Response(status=400, text=problem)
             self._show_by_url(name, body)

@@ -32,6 +32,7 @@ _PAGE: Final = 200
 _MOST_PAGES: Final = 10
 _MOST_NAMES: Final = 5_000
 _NAMES_AT_ONCE: Final = 8
+_LOOKED_AT: Final = 200  # characters of an answer that should be `ok`
 
 _REMEDIES: Final = {
     "not_in_channel": "I am not in this channel; invite me with /invite and ask again.",
@@ -149,7 +150,7 @@ class SlackClient:
 
         async def send() -> None:
             answer = await webhook.send_dict(dict(body))
-            if answer.status_code != 200:
+            if answer.status_code != 200 or '"ok":false' in answer.body.replace(" ", "")[:_LOOKED_AT]:
                 raise SlackCallError("expired_url", "Slack no longer takes an answer to this.")
 
         await self._within(send)

@@ -267,7 +267,7 @@ class SlackEdge:
             name, _, value = action["action_id"].partition(":")
             reply: Reply = asker
             if container.get("is_ephemeral"):
-                asker.mark_shown()
+                asker.mark_shown(answer=True)
             else:
                 message = body.get("message") or {}
                 below = message.get("thread_ts") or container.get("message_ts")

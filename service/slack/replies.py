@@ -35,6 +35,10 @@ class Reply(Protocol):
         """Show the result in place of all that; raises SlackCallError."""
         ...
 
+    async def tell(self, text: str) -> None:
+        """Say why there is no result; an earlier answer stays. Raises SlackCallError."""
+        ...
+
 
 class ChannelReply:
     """A message that everybody in a channel sees, or in a thread of it."""
@@ -69,6 +73,10 @@ class ChannelReply:
             self._ts = await self._client.post(self._channel, first, thread_ts=self._thread_ts)
         for message in others:
             await self._client.post(self._channel, message, thread_ts=self._thread_ts or self._ts)
+
+    async def tell(self, text: str) -> None:
+        """See `Reply.tell`."""
+        await self.finish([show_text(text)])
 
     async def _update(self, ts: str, message: Message) -> bool:
         """Change what was shown; False if somebody has deleted it."""
@@ -107,11 +115,12 @@ class AskerReply:
         self._public = public
         self._uses = _USES
         self._until = time.monotonic() + _LIFE_S
-        self._shown = False
+        self._shown = self._answered = False
 
-    def mark_shown(self) -> None:
-        """There is a message already that the next one replaces."""
+    def mark_shown(self, *, answer: bool = False) -> None:
+        """There is a message already that the next one replaces; an `answer` only by another answer."""
         self._shown = True
+        self._answered = answer
 
     async def start(self, text: str) -> None:
         """See `Reply.start`."""
@@ -120,7 +129,8 @@ class AskerReply:
 
     def pauses_s(self) -> Iterator[float]:
         """See `Reply.pauses_s`: two reports, so that three uses are left for the result."""
-        return iter((self._pause_s, 3 * self._pause_s) if self._url else ())
+        reported = self._url is not None and not self._answered
+        return iter((self._pause_s, 3 * self._pause_s) if reported else ())
 
     async def progress(self, text: str) -> None:
         """See `Reply.progress`."""
@@ -132,17 +142,21 @@ class AskerReply:
         for number, message in enumerate(messages):
             await self._show(message, replace=number == 0 and self._shown)
 
+    async def tell(self, text: str) -> None:
+        """See `Reply.tell`."""
+        await self._show(show_text(text), replace=self._shown and not self._answered)
+
     async def _show(self, message: Message, *, replace: bool) -> None:
-        try:
-            await self._by_url(message, replace=replace)
-        except SlackCallError as exc:
-            if exc.code not in ("expired_url", "unreachable"):
-                raise
-            if self._public:
-                await self._client.post(self._channel, message, thread_ts=self._thread_ts)
-            else:
-                await self._client.whisper(self._channel, self._user, message, thread_ts=self._thread_ts)
-        self._shown = True
+        # Slack does not say where `replace_original` holds: where it does not, another message will do.
+        for replaces in (True, False) if replace else (False,):
+            with suppress(SlackCallError):
+                await self._by_url(message, replace=replaces)
+                self._shown = True
+                return
+        if self._public:
+            await self._client.post(self._channel, message, thread_ts=self._thread_ts)
+        else:
+            await self._client.whisper(self._channel, self._user, message, thread_ts=self._thread_ts)
 
     async def _by_url(self, message: Message, *, replace: bool) -> None:
         if self._url is None or self._uses == 0 or time.monotonic() > self._until:
@@ -188,3 +202,7 @@ class FirstReply:
     async def finish(self, messages: Sequence[Message]) -> None:
         """See `Reply.finish`."""
         await self._chosen.finish(messages)
+
+    async def tell(self, text: str) -> None:
+        """See `Reply.tell`."""
+        await self._chosen.tell(text)

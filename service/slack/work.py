@@ -104,17 +104,17 @@ class Worker:
         except asyncio.CancelledError:
             with suppress(Exception):
                 async with asyncio.timeout(_FAREWELL_S):
-                    await reply.finish([show_text(_STOPPED)])
+                    await reply.tell(_STOPPED)
             raise
         except Exception as exc:  # noqa: BLE001 - whatever it is, somebody waits for an answer
-            await _tell(exc, lambda text: reply.finish([show_text(text)]))
+            await _tell(exc, reply.tell)
 
     async def restyle(self, event_id: str, sealed: str, changes: dict[str, str], reply: Reply) -> None:
         """Answer the order of a button with another style or language."""
         try:
             order = msgspec.structs.replace(await self._orders.open(sealed), **changes)
         except RequestError as exc:
-            await _tell(exc, lambda text: reply.finish([show_text(text)]))
+            await _tell(exc, reply.tell)
             return
         await self.summarize(event_id, order, reply)
 
@@ -122,7 +122,7 @@ class Worker:
         """Show a sentence, unless the event was answered before."""
         if await self._once.first(event_id):
             try:
-                await reply.finish([show_text(text)])
+                await reply.tell(text)
             except SlackCallError as exc:
                 _log.warning("a notice could not be shown in Slack: %s", exc.code)
 
@@ -134,7 +134,7 @@ class Worker:
             view_id = await self._client.open_view(trigger_id, modal(show_text("Looking it up …").blocks))
         except SlackCallError:
             text = "Slack let no window be opened; press the button again."
-            await _tell(RequestError(text), lambda text: reply.finish([show_text(text)]))
+            await _tell(RequestError(text), reply.tell)
             return
 
         async def show(blocks: list[Json]) -> None:

@@ -499,7 +499,23 @@ def test_text_behind_buttons_is_removed_with_its_summary(slack: SlackStandIn, st
     client.delete(f"/v1/summaries/{same.json()['id']}").raise_for_status()
 
     slack.press(slack.seen()[0], "In style: bullets")
-    slack.wait_for("This text is no longer kept; paste it again.")
+    assert DONE in slack.wait_for("This text is no longer kept; paste it again.")
+
+
+def test_failing_button_leaves_the_answer_alone(slack: SlackStandIn, start: Serve, mock_llm: MockLLM) -> None:
+    start(fallback="none")
+    slack.command(ARTICLE)
+    slack.wait_for(DONE)
+    mock_llm.configure(always=Reply(kind="status"))
+    slack.press(slack.seen()[0], "In style: bullets")
+    assert DONE in slack.wait_for("The model does not answer at present")
+
+
+def test_answer_that_can_replace_nothing_is_a_message_of_its_own(desk: SlackStandIn) -> None:
+    desk.can_replace = False
+    desk.shortcut("summarize", desk.say(ARTICLE))
+    assert "Reading your text" in desk.wait_for(DONE)
+    assert desk.calls["chat.postEphemeral"] == 0
 
 
 def test_embargoed_text_leaves_nothing_behind(slack: SlackStandIn, start: Serve, tmp_path: Path) -> None:
