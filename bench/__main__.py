@@ -21,6 +21,7 @@ _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "chunking": ([], False),
     "llm_path": ([], False),
     "hit_path": ([], False),
+    "limits": ([], False),
     "footprint": ([], False),
     "slack_shows": (["--acknowledgements"], False),
     "soak": ([], False),

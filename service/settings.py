@@ -126,7 +126,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     fetch_concurrency: Annotated[Positive, Meta(description="Most pages fetched at once")] = 16
     fetch_max_waiting: Annotated[int, Meta(ge=0, description="Most pages that wait beyond these")] = 100
     fetch_user_agent: Annotated[
-        str | None, Meta(pattern=r"^[ -~]{1,200}$", description="User agent that page servers see")
+        Annotated[str, Meta(pattern=r"^[ -~]{1,200}$")] | None,
+        Meta(description="User agent that page servers see"),
     ] = None
     web_ports: Annotated[
         tuple[int, ...],
@@ -178,7 +179,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         ),
     ] = None
     daily_budget_usd: Annotated[
-        float | None, Meta(gt=0, description="US dollars that calls of models may cost in a day of UTC")
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="US dollars that calls of models may cost in a day of UTC"),
     ] = None
     when_spent: Annotated[
         Literal["extractive", "refuse"], Meta(description="What answers once the budget is spent")

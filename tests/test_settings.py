@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from service.errors import SettingError
-from service.settings import Settings
+from service.settings import Settings, variable_of
 
 
 def test_nothing_need_be_set() -> None:
@@ -79,3 +81,21 @@ def test_value_that_cannot_be_used_is_an_error_of_its_variable(variable: str, va
 def test_choices_are_told() -> None:
     with pytest.raises(SettingError, match="choose strict, flag, off"):
         Settings.from_env({"STANDFIRST_POLICY": "lax"})
+
+
+def test_every_setting_is_read_from_its_variable() -> None:
+    """Msgspec looks at a type when it is first used: one that it cannot use would stop the start."""
+    for field in Settings.__struct_fields__:
+        variable = variable_of(field)
+        with contextlib.suppress(SettingError):
+            Settings.from_env({variable: "1"})
+
+
+@pytest.mark.parametrize(("value", "spent"), [("2.5", 2.5), ("20", 20.0)])
+def test_daily_budget_is_read(value: str, spent: float) -> None:
+    assert Settings.from_env({"STANDFIRST_DAILY_BUDGET_USD": value}).daily_budget_usd == spent
+
+
+@pytest.mark.parametrize(("value", "insecure"), [("yes", True), ("NO", False), ("true", True), ("0", False)])
+def test_insecure_is_yes_or_no(value: str, *, insecure: bool) -> None:
+    assert Settings.from_env({"STANDFIRST_INSECURE": value}).insecure is insecure

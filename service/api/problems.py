@@ -42,6 +42,7 @@ from service.errors import (
     LLMError,
     LLMLimitError,
     LLMRateLimitedError,
+    LLMSpentError,
     LLMTimeoutError,
     LLMUnavailableError,
     NotCachedError,
@@ -153,7 +154,8 @@ def handle_standfirst_error(
 ) -> Response[dict[str, object]]:
     """An error of our own, whose message was written for the caller."""
     kind = next(kind for cls, kind in _KINDS.items() if isinstance(error, cls))
-    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, RequestError):
+    expected = isinstance(error, RequestError | LLMSpentError)
+    if kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not expected:
         _log_place(request, error)
     members: dict[str, object] = {"detail": str(error)}
     if isinstance(error, RequestError):
