@@ -124,6 +124,7 @@ class Assembly:
             *(f"model_{name}" for name in self._breakers if name != _FIRST),
         ):
             self.telemetry.metrics.watch_problem(part, partial(self._has_problem, part))
+        self.telemetry.metrics.watch_budget(lambda: self.treasury.spent_share or 0.0)
         self.addresses = AddressBook(address_policy(settings))
         self.intake = open_intake(settings, self._store, self.addresses)
         self.batches = Batches(

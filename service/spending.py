@@ -91,6 +91,14 @@ class Treasury:
         await self.write()
 
     @property
+    def spent_share(self) -> float | None:
+        """How much of today's budget is spent or reserved, as far as is known here; None without a budget."""
+        if self.budget is None:
+            return None
+        day, spent = self._spent
+        return spent / self.budget if day == self.clock() // _DAY_S else 0.0
+
+    @property
     def problem(self) -> str | None:
         """How much of today's budget is spent, once it is four fifths or refused a call; else None."""
         (day, spent), today = self._spent, self.clock() // _DAY_S

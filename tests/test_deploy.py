@@ -130,6 +130,16 @@ def test_files_name_only_settings_that_there_are() -> None:
     assert named <= VARIABLES
 
 
+@pytest.mark.parametrize("name", ["api", "worker"])
+def test_composed_environment_is_one_that_the_service_takes(name: str) -> None:
+    example = (DEPLOY / "standfirst.env.example").read_text("utf-8")
+    lines = [line.lstrip("# ") for line in example.splitlines()]
+    own = dict(line.split("=", 1) for line in lines if re.match(r"[A-Z_]+=", line))
+    settings = Settings.from_env(own | compose()["services"][name]["environment"])
+    assert (settings.batch_concurrency == 0) is (name == "api")
+    assert settings.jobs_url is not None
+
+
 def test_image_and_manifests_agree_on_the_port_and_the_user() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     port = re.findall(r"EXPOSE (\d+)", dockerfile)

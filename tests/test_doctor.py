@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.mock_llm import MockLLM, Reply
+from bench.slack_api import TOKEN, SlackWorkspace
 from service.cli import cli
 from service.doctor import Finding, examine, local, outside
 from service.prompts import default_folder
@@ -35,6 +36,9 @@ LOCAL = {
 }
 OUTSIDE = {
     "cache": outside.check_cache,
+    "ledger": outside.check_ledger,
+    "batches": outside.check_jobs,
+    "slack": outside.check_slack,
     "model": outside.check_model,
     "fallback 1": outside.check_model,
     "traces": outside.check_collector,
@@ -124,6 +128,31 @@ async def test_redis_that_is_away_is_wrong_and_one_that_answers_is_not(
     assert away.status == "wrong"
     assert "hunter2" not in away.found
     assert (await find(env | {"STANDFIRST_CACHE_URL": redis_url}, "cache")).status != "wrong"
+
+
+async def test_ledger_that_is_away_is_wrong(env: dict[str, str], redis_url: str) -> None:
+    away = await find(env | {"STANDFIRST_LEDGER_URL": "redis://:hunter2@127.0.0.1:1/0"}, "ledger")
+    assert away.status == "wrong"
+    assert "hunter2" not in away.found
+    for settings in ({}, {"STANDFIRST_LEDGER_URL": redis_url}, {"STANDFIRST_CACHE_URL": redis_url}):
+        assert (await find(env | settings, "ledger")).status == "well"
+
+
+async def test_database_of_batches_is_opened_where_one_is_named(env: dict[str, str], tmp_path: Path) -> None:
+    file = env | {"STANDFIRST_JOBS_URL": f"sqlite:///{tmp_path}/jobs.sqlite3"}
+    assert (await find(file, "batches")).status == "well"
+    away = await find(env | {"STANDFIRST_JOBS_URL": "postgresql://a:hunter2@127.0.0.1:1/b"}, "batches")
+    assert away.status == "wrong"
+    assert "hunter2" not in away.found
+
+
+async def test_token_that_slack_does_not_know_is_wrong(env: dict[str, str]) -> None:
+    with SlackWorkspace() as slack:
+        named = env | {"STANDFIRST_SLACK_API_URL": slack.api_url, "STANDFIRST_SLACK_SIGNING_SECRET": "s"}
+        assert (await find(named | {"STANDFIRST_SLACK_BOT_TOKEN": TOKEN}, "slack")).status == "well"
+        wrong = await find(named | {"STANDFIRST_SLACK_BOT_TOKEN": "xoxb-hunter2"}, "slack")
+    assert wrong.status == "wrong"
+    assert "hunter2" not in wrong.found
 
 
 async def test_file_that_cannot_be_written_is_wrong(env: dict[str, str]) -> None:

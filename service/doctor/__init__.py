@@ -23,15 +23,15 @@ _LOCAL: tuple[_Local, ...] = (
     local.check_port,
     local.check_files,
 )
-# Those after the first need a network, or ask something of others.
-_OUTSIDE: tuple[_Outside, ...] = (outside.check_cache, outside.check_model, outside.check_collector)
+_STORES: tuple[_Outside, ...] = (outside.check_cache, outside.check_ledger, outside.check_jobs)
+_OTHERS: tuple[_Outside, ...] = (outside.check_model, outside.check_slack, outside.check_collector)
 
 
 async def examine(env: Mapping[str, str], *, offline: bool = False) -> AsyncIterator[Finding]:
     """Check the settings in `env`, and all that they name; findings come as they are made.
 
-    It writes one small entry to the cache and removes it, and asks each model for a word, which costs some
-    hundred tokens. With `offline` it asks nobody but the cache.
+    It writes small entries to the cache and the ledger, which go by themselves, and asks each model for a
+    word, which costs some hundred tokens. With `offline` it asks nobody but the stores.
     """
     try:
         settings = Settings.from_env(env)
@@ -44,6 +44,6 @@ async def examine(env: Mapping[str, str], *, offline: bool = False) -> AsyncIter
     for check in _LOCAL:
         for finding in await asyncio.to_thread(lambda run: list(run(settings)), check):
             yield finding
-    for ask in _OUTSIDE[:1] if offline else _OUTSIDE:
+    for ask in _STORES if offline else _STORES + _OTHERS:
         async for finding in ask(settings):
             yield finding

@@ -11,10 +11,13 @@ from contextlib import AsyncExitStack
 from typing import Final
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from service.assembly import DEFAULT_BASE_URL, EmbeddedLLM, model_names
 from service.cache import open_store
 from service.doctor.finding import Finding
 from service.errors import (
+    JobStoreError,
     LLMAuthenticationError,
     LLMConnectionError,
     LLMError,
@@ -24,6 +27,7 @@ from service.errors import (
     SettingError,
     StoreError,
 )
+from service.ledger import LedgerError, Take, open_ledger
 from service.llm import LLM, ChatRequest
 from service.local_llm import LocalLLMServer
 from service.models import Message
@@ -33,6 +37,7 @@ from service.summarizer import EXTRACTIVE
 
 _SLOW_S: Final = 0.005
 _ROUNDS: Final = 20
+_LASTS_S: Final = 60
 _TIMEOUT_S: Final = 60.0
 _CONNECT_S: Final = 5.0
 # Reasoning models spend some tokens before their first word.
@@ -71,6 +76,67 @@ async def check_cache(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("cache", "doubtful", f"{scheme} takes {each_s * 1000:.1f} ms for a value", near)
     else:
         yield Finding("cache", "well", f"{scheme} writes and reads, {each_s * 1000:.2f} ms for a value")
+
+
+async def check_ledger(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether usage and limits can be counted."""
+    remedy = f"see {variable_of('ledger_url')}: is it reachable and writable?"
+    counter = f"doctor/{secrets.token_hex(8)}"
+    try:
+        store = open_store(settings.resolved_cache_url())
+        ledger = open_ledger(settings.ledger_url, settings.resolved_cache_url(), store)
+    except StoreError as exc:
+        yield Finding("ledger", "wrong", str(exc), remedy)
+        return
+    async with store:
+        try:
+            await ledger.add([Take(counter, 1, 1, _LASTS_S)])
+            counted = await ledger.read(counter)
+        except LedgerError:
+            counted = 0
+        problem = ledger.problem
+        await ledger.aclose()
+    if counted != 1 or problem is not None:
+        yield Finding("ledger", "wrong", problem or "what was counted is not there", remedy)
+    else:
+        yield Finding("ledger", "well", "counts")
+
+
+async def check_jobs(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether batches can be kept, where another database than the default file is to keep them."""
+    if settings.jobs_url is None:
+        return
+    from service.batches.store import Store  # noqa: PLC0415 - heavy
+
+    try:
+        store = await asyncio.to_thread(Store.open, settings.jobs_url)
+    except JobStoreError as exc:
+        remedy = f"see {variable_of('jobs_url')}: host, password, and does the database exist?"
+        yield Finding("batches", "wrong", str(exc), remedy)
+    else:
+        await asyncio.to_thread(store.close)
+        yield Finding("batches", "well", "the database opens and has its tables")
+
+
+async def check_slack(settings: Settings) -> AsyncIterator[Finding]:
+    """Whether Slack knows the bot's token, where there is one."""
+    if settings.slack_bot_token is None:
+        return
+    try:
+        from slack_sdk.errors import SlackClientError  # noqa: PLC0415 - an extra, and heavy
+        from slack_sdk.web.async_client import AsyncWebClient  # noqa: PLC0415
+    except ImportError:
+        install = "pip install 'standfirst[slack]'"
+        yield Finding("slack", "wrong", "what speaks to Slack is not installed", install)
+        return
+    client = AsyncWebClient(str(settings.slack_bot_token), settings.slack_api_url, timeout=int(_CONNECT_S))
+    try:
+        await client.auth_test()
+    except (SlackClientError, OSError, TimeoutError, aiohttp.ClientError) as exc:
+        remedy = f"install the app again, and set {variable_of('slack_bot_token')}"
+        yield Finding("slack", "wrong", f"Slack does not accept the token ({type(exc).__name__})", remedy)
+    else:
+        yield Finding("slack", "well", "Slack accepts the token")
 
 
 async def check_model(settings: Settings) -> AsyncIterator[Finding]:

@@ -122,6 +122,9 @@ class Metrics:
             _STORE_S,
             ("backend", "operation", "kind", "result"),
         )
+        self._budget = self._gauge(
+            "budget_spent_share", "Of today's budget, spent or reserved; 0 without one"
+        )
         self._problems = self._gauge("problem", "1 where a part does less than it should", "part")
 
     def exposition(self) -> bytes:
@@ -231,6 +234,10 @@ class Metrics:
         self._in_flight.labels(endpoint).set_function(in_flight)
         self._limit.labels(endpoint).set_function(limit)
         self._waiting.labels(endpoint).set_function(waiting)
+
+    def watch_budget(self, share: Callable[[], float]) -> None:
+        """Ask, at each scrape, how much of today's budget is spent."""
+        self._budget.set_function(share)
 
     def watch_problem(self, part: str, there: Callable[[], bool]) -> None:
         """Ask, at each scrape, whether a part has a problem."""
