@@ -142,7 +142,8 @@ async def examine(name: str, reply: Reply, fallback: str) -> list[str]:
         )
         tasks, sockets = len(asyncio.all_tasks()), _sockets()
         async with serving(settings) as url:
-            connector = aiohttp.TCPConnector(limit=0)
+            # Less than the 5 s after which uvicorn closes a connection: a request of that moment is lost.
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
             async with aiohttp.ClientSession(
                 connector=connector, timeout=aiohttp.ClientTimeout(60)
             ) as session:

@@ -35,6 +35,8 @@ from bench.harness import (
 )
 from bench.news import make_article
 from bench.recording import CHARACTERS_PER_TOKEN, SHORT_CHARACTERS, record
+from service.callers import Limits
+from service.keys import create
 
 ECHO_CHARACTERS = 6_000
 CONNECTIONS = 32
@@ -42,22 +44,28 @@ HITS_PER_SECOND = 50
 HUGE_TOKENS = 100_000
 
 
+# Checked and counted for each hit, and never reached.
+_LIMITS = Limits(requests_per_minute=1_000_000_000, requests_per_day=1_000_000_000)
+
+
 class Hits:
-    """Servers, the load on them, and the body that all of them get."""
+    """Servers, each with a key that has limits, the load on them, and the body that all of them get."""
 
     def __init__(self, stack: ExitStack, folder: Path, requests: int) -> None:
         self.mock: Mock = stack.enter_context(mock_llm())
         self.load = stack.enter_context(Worker("bench.load"))
         self.requests = requests
         redis = stack.enter_context(redis_server())
+        file = folder / "keys.json"
+        _, token = create(file, "bench", ["summaries"], _LIMITS)
+        self.headers = {"Authorization": f"Bearer {token}"}
+        start = partial(service, self.mock.url, model="mock", keys_file=file)
         self.servers: dict[str, Process] = {
             "echo": stack.enter_context(bare_litestar()),
-            "memory": stack.enter_context(service(self.mock.url, model="mock", cache_url="memory://")),
-            "sqlite": stack.enter_context(service(self.mock.url, model="mock")),
+            "memory": stack.enter_context(start(cache_url="memory://")),
+            "sqlite": stack.enter_context(start()),
             # Without the layer of memory before it, so that each hit is read from Redis.
-            "redis": stack.enter_context(
-                service(self.mock.url, model="mock", cache_url=f"{redis.url}?local_ttl_s=0.000001")
-            ),
+            "redis": stack.enter_context(start(cache_url=f"{redis.url}?local_ttl_s=0.000001")),
         }
         self.folder = folder
         self.bodies = self.write("hit", [{"text": make_article(7, ECHO_CHARACTERS)}])
@@ -74,7 +82,13 @@ class Hits:
 
     def job(self, server: str, **more: object) -> Json:
         """A job for the load's process."""
-        return {"url": self.servers[server].url, "path": "/v1/summaries", "bodies": self.bodies, **more}
+        return {
+            "url": self.servers[server].url,
+            "path": "/v1/summaries",
+            "bodies": self.bodies,
+            "headers": self.headers,
+            **more,
+        }
 
     def rate(self, server: str) -> float:
         """Answered requests a second."""
@@ -115,7 +129,7 @@ def hits_beside_huge_articles(hits: Hits, seconds: float, rounds: int) -> None:
             other.start(
                 hits.job("memory")
                 | {"bodies": huge, "in_flight": 2, "times": 50, "seconds": seconds + 1}
-                | {"headers": {"Cache-Control": "no-store"}}
+                | {"headers": hits.headers | {"Cache-Control": "no-store"}}
             )
             busy.append(float(hits.load.ask(paced)["p99_s"]))
             done = other.finish()

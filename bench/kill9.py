@@ -195,13 +195,15 @@ async def run() -> int:
     print("| what | what callers saw |\n|---|---|", flush=True)
     with ExitStack() as stack:
         stand = Stand(stack)
-        connector = aiohttp.TCPConnector(limit=0)
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(60)) as session:
             for scene in (identical, kill_redis, kill_leader):
                 wrong += await scene(stand, session)
     with ExitStack() as stack:
         stand = Stand(stack)
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as session:
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=2), timeout=aiohttp.ClientTimeout(60)
+        ) as session:
             wrong += await kill_one(stand, session)
     print("\n" + ("\n".join(wrong) or "No request was lost that was sent again."))
     return len(wrong)

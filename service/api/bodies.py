@@ -61,9 +61,13 @@ class ArticleRequest(Request[Any, Any, Any]):
     type of the body.
     """
 
+    _fields: dict[bytes, bytes] | None = None
+
     def field(self, name: bytes) -> bytes:
         """The first header field of that name, in lower case; empty if there is none."""
-        return next((value for key, value in self.scope["headers"] if key == name), b"")
+        if self._fields is None:
+            self._fields = dict(reversed(list(self.scope["headers"])))
+        return self._fields.get(name, b"")
 
     async def body(self) -> bytes:
         """The body, which may take the seconds of the settings to arrive.

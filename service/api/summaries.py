@@ -82,9 +82,9 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
     policy = read_policy(request.field(b"cache-control").decode("latin-1"))
     streams = wants_events(request.field(b"accept"))
     state = request.app.state
-    degraded = state.assembly.store.problem is not None
-    summarizer: Summarizer = state.assembly.summarizer
-    recent: RecentRequests = state.recent
+    assembly: Assembly = state["assembly"]
+    summarizer, degraded = assembly.summarizer, assembly.store.problem is not None
+    recent: RecentRequests = state["recent"]
     sent = await request.body()
     digest = None
     if policy.reads and policy.writes:
