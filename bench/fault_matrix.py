@@ -13,6 +13,7 @@ import asyncio
 import gc
 import logging
 import socket
+import statistics
 import sys
 import time
 from collections import Counter
@@ -34,6 +35,7 @@ from service.settings import Settings
 
 DEADLINE_S = 12.0
 GRACE_S = 2.0  # for the article's own work, on a machine that does other things too
+REFUSED_MS = 50.0
 TOGETHER = 200
 AFTERWARDS = 20  # at once when the fault is over: this process is service, mock and callers in one
 CHARACTERS = 2_500
@@ -177,6 +179,35 @@ async def _ask_all(caller: Caller, mock: MockLLM, name: str, reply: Reply) -> li
     return wrong
 
 
+async def refuse() -> list[str]:
+    """Show how soon callers hear that there is no room for them."""
+    with MockLLM() as mock:
+        settings = Settings(
+            openai_base_url=mock.base_url,
+            cache_url="memory://",
+            llm_concurrency=1,
+            llm_max_waiting=0,
+            fallback="none",
+        )
+        mock.configure(always=Reply(kind="hang"))
+        async with serving(settings) as url, aiohttp.ClientSession() as session:
+            caller = Caller(session, url, mock)
+            holding = asyncio.create_task(caller.ask([1]))
+            while mock.stats.in_flight == 0:  # noqa: ASYNC110 - the mock is in another thread
+                await asyncio.sleep(0.01)
+            times = []
+            for number in range(100, 150):
+                seen = await caller.ask([number])
+                if seen.kinds != Counter({"503 model-busy": 1}):
+                    return [f"no room: {seen}"]
+                times.append(seen.longest_s * 1000)
+            holding.cancel()
+            await asyncio.wait([holding])
+    median, most = statistics.median(times), max(times)
+    print(f"\nNo room: 503 model-busy with Retry-After after {median:.0f} ms, at most {most:.0f} ms.")
+    return ["no room: told late"] * (median > REFUSED_MS)
+
+
 async def _leftovers(mock: MockLLM, tasks: int, sockets: int) -> list[str]:
     end = time.monotonic() + 5
     while time.monotonic() < end and (len(asyncio.all_tasks()) > tasks or _sockets() > sockets):
@@ -210,6 +241,7 @@ async def run(names: Sequence[str], fallbacks: Sequence[str]) -> int:
         print("|---|---|---|---|---|", flush=True)
         for name in names:
             wrong += await examine(name, FAULTS[name], fallback)
+    wrong += await refuse()
     print("\n" + ("\n".join(wrong) or "Nothing lost, late, paid for again, or left behind."))
     return len(wrong)
 

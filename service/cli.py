@@ -95,6 +95,9 @@ def serve(*, insecure: bool) -> None:
         host=settings.host,
         port=settings.port,
         access_log=False,
+        # Longer than load balancers keep idle connections (60 s mostly): whoever closes first must be the one
+        # who sends, or a request that is under way at that moment is lost.
+        timeout_keep_alive=75,
         log_config=log_config(settings.log_level, settings.log_format),
         timeout_graceful_shutdown=settings.stop_s,
         server_header=False,
