@@ -303,6 +303,17 @@ async def test_work_that_ended_with_its_last_caller_is_begun_anew(serve: Serve, 
     assert not seen[-1].data["degraded"]
 
 
+async def test_work_of_another_process_is_waited_for(serve: Serve, mock_llm: MockLLM, redis_url: str) -> None:
+    here, there = (serve(cache_url=redis_url) for _ in range(2))
+    mock_llm.configure(first_token_s=0.5)
+    async with streaming(there) as events:
+        await until(mock_llm, in_flight=1)
+        seen = await asyncio.to_thread(stream, here)
+        assert names(seen) == ["accepted", "result"]
+        assert seen[-1].raw == [event async for event in events][-1].raw
+    assert mock_llm.stats.calls == 1
+
+
 def test_embargoed_stream_is_not_kept(service: httpx.Client, mock_llm: MockLLM) -> None:
     events = stream(service, {"Cache-Control": "no-store"})
     assert service.get(f"/v1/summaries/{events[-1].data['id']}").status_code == 404
