@@ -24,6 +24,7 @@ _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "limits": ([], False),
     "footprint": ([], False),
     "slack_shows": (["--acknowledgements"], False),
+    "hostile_urls": ([], False),
     "soak": ([], False),
     "fault_matrix": ([], False),
     "kill9": ([], False),

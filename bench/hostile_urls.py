@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import socket
 import ssl
+import sys
 import tempfile
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -403,18 +404,21 @@ def _shown(url: str) -> str:
     return visible.replace("{port}", "…").replace("{tls}", "…").replace("|", "%7C")[:60]
 
 
-async def main() -> None:
-    """Try every case and print the table."""
+async def main() -> bool:
+    """Try every case and print the table; whether all ended as they should."""
+    well = True
     print("| URL (`…` is a port) | what it is | what the caller is told |\n|---|---|---|")
     async with hostile_world() as world:
         for case in CASES:
             outcome, message = await world.outcome(case)
             wrong = "" if outcome == case.outcome else f" **{outcome}, not {case.outcome}**"
+            well = well and not wrong
             told = message.replace(f", {world.web.port}, {world.tls.port}", "")
             print(f"| `{_shown(case.url)}` | {case.group} | {told}{wrong} |")
         reached = sum(server.connections for server in world.inside)
         print(f"\n{len(CASES)} URLs. Connections to what must not be reached: {reached}.")
+    return well and reached == 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(not asyncio.run(main()))

@@ -127,6 +127,30 @@ def test_page_that_fades_in_as_a_whole_is_read() -> None:
     assert LONG[0] in extract_html(html).text
 
 
+def test_magazine_page_gives_its_story_and_no_pointers_to_others() -> None:
+    text = read("magazine").text
+    for inside in (
+        "“I am the one who is still here,”",
+        "What will become",
+        "A boat is a promise",
+        "The next one",
+    ):
+        assert inside in text
+    for outside in ("READ MORE", "weekly letter", "Most read", "School reopens", "Manage cookies"):
+        assert outside not in text
+    assert text.count("I am the one who is still here") == 1
+
+
+def test_marks_that_browsers_draw_around_quotations_are_in_the_text() -> None:
+    assert "asked what it meant. “It means do it properly,” he told them." in read("magazine").text
+    nested = extract_html(page("<q>He said <q>never</q> to <b>me</b></q>, she recalled.", *LONG)).text
+    assert nested.startswith("“He said ‘never’ to me”, she recalled.")
+
+
+def test_few_words_of_breaking_news_are_an_article_on_a_page_that_asks_for_much() -> None:
+    assert read("flash").text.endswith("Nobody is hurt, the coastguard says. More soon.")
+
+
 def test_live_blog_gives_its_posts_under_its_own_title() -> None:
     source = read("liveblog")
     assert (source.title, source.author) == ("Storm Ines: live updates", "Nora Vik")

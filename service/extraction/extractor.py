@@ -25,6 +25,7 @@ from service.extraction.worker import LENGTH_BYTES, Answer, Task, frame
 from service.models import Source
 
 _MOST_DOCUMENTS: Final = 200
+_LARGE: Final = 200_000  # bytes from which packing a document would hold up the event loop
 _IDLE_S: Final = 60.0
 _STOP_S: Final = 2.0
 _INHERITED: Final = (
@@ -162,7 +163,8 @@ class _Worker:
         assert process.stdin is not None  # noqa: S101 - it was opened with pipes
         assert process.stdout is not None  # noqa: S101
         self.documents += 1
-        process.stdin.write(frame(task))
+        large = len(task.data) > _LARGE
+        process.stdin.write(await asyncio.to_thread(frame, task) if large else frame(task))
         await process.stdin.drain()
         length = await process.stdout.readexactly(LENGTH_BYTES)
         body = await process.stdout.readexactly(int.from_bytes(length, "big"))

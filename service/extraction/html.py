@@ -14,6 +14,13 @@ from service.models import LANGUAGE_PATTERN, Source
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
 
+# A line that leads to another article.
+_POINTER = re.compile(
+    r"(?:read (?:more|also|next|the full story)|also read|see also|related|more on this|lesen sie auch"
+    r"|mehr zum thema|(?:à )?lire aussi|leia (?:também|mais)|lea también|leggi anche|lees ook|läs också"
+    r"|les også): .{1,150}$",
+    re.IGNORECASE,
+)
 _PAGE = re.compile(r"<(?:!doctype|html|body)\b", re.IGNORECASE)
 
 
@@ -36,10 +43,12 @@ def extract_html(html: str, url: str | None = None) -> Source:
     language, claims = _language(tree), read_claims(tree)
     about = extract_metadata(tree, url, {"original_date": True, "extensive_search": False})
     remove_hidden(tree)
+    _write_quotation_marks(tree)
     page = tree.text_content()
     found = bare_extraction(tree, url=url, include_comments=False)
     title = as_line(claims.headline or about.title)
     paragraphs = list(find_blocks(found.body)) if found is not None and not isinstance(found, dict) else []
+    paragraphs = [p for p in paragraphs if not _POINTER.match(p)]
     if title and len(paragraphs) > 1 and paragraphs[0].casefold() == title.casefold():
         del paragraphs[0]
     text = "\n\n".join(paragraphs)
@@ -54,6 +63,22 @@ def extract_html(html: str, url: str | None = None) -> Source:
         url=url,
         canonical_url=as_line(about.url),
     )
+
+
+def _write_quotation_marks(tree: HtmlElement) -> None:
+    """Put the marks that browsers draw around a `<q>` into the text."""
+    from lxml.etree import strip_tags  # noqa: PLC0415
+
+    for element in list(tree.iter("q")):
+        inner = sum(1 for _ in element.iterancestors("q")) % 2
+        opening, closing = "‘’" if inner else "“”"
+        element.text = opening + (element.text or "")
+        last = element[-1] if len(element) else None
+        if last is None:
+            element.text += closing
+        else:
+            last.tail = (last.tail or "") + closing
+    strip_tags(tree, "q")
 
 
 def _language(tree: HtmlElement) -> str | None:
