@@ -394,6 +394,7 @@ def _webhooks(settings: Settings, addresses: AddressBook) -> WebhookSender | Non
 
 def _open_store(settings: Settings) -> CacheStore:
     try:
-        return open_store(settings.resolved_cache_url())
+        return open_store(settings.resolved_cache_url(), settings.cache_key)
     except StoreError as exc:
-        raise SettingError(variable_of("cache_url"), str(exc)) from exc
+        field = "cache_key" if "encrypt" in str(exc) else "cache_url"
+        raise SettingError(variable_of(field), str(exc)) from exc

@@ -117,6 +117,13 @@ class Settings(Struct, frozen=True, kw_only=True):
             description="memory://, sqlite:///path or redis://host; unset: a file in the user's data folder"
         ),
     ] = None
+    cache_key: Annotated[
+        Secret | None,
+        Meta(
+            description="Encrypts what the cache keeps in a file or in Redis: 32 random bytes in base64; "
+            "further keys after commas still decrypt"
+        ),
+    ] = None
     cache_ttl_s: Annotated[Seconds, Meta(description="Seconds that a result is kept")] = 30 * 86400.0
 
     fetch: Annotated[

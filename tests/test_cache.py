@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.cache import CacheStore, Layered, MemoryStore, SQLiteStore, cache_key, open_store
+from service.cache.encrypted import EncryptedStore
 from service.cache.redis_link import RedisLink
 from service.cache.redis_store import RedisStore
 from service.errors import StoreError
@@ -55,7 +56,7 @@ def clock() -> Clock:
 Make = Callable[..., CacheStore]
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis", "layered"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "layered", "encrypted"])
 async def make(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Make]:
     """Makes stores of one kind, and closes them at the end of the test."""
     made: list[CacheStore] = []
@@ -76,6 +77,8 @@ async def make(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> 
             store = memory
         else:
             store = SQLiteStore(tmp_path / "cache.db", max_bytes=max_bytes, max_age_s=max_age_s, clock=clock)
+            if request.param == "encrypted":
+                store = EncryptedStore(store, [bytes(32)])
         made.append(store)
         return store
 

@@ -23,13 +23,14 @@ _ALLOWED: Final = (
 )
 
 
-def open_store(url: str) -> CacheStore:
+def open_store(url: str, encryption_keys: str | None = None) -> CacheStore:
     """The store that `url` names; nothing is read or written before its first use.
 
     `memory://` and `sqlite:///absolute/path.db` take the bounds `max_mb` (MiB) and `max_age_days`.
     `redis://`, `rediss://` (TLS) and `unix://` open a `RedisStore` behind a layer of memory; `max_mb` bounds
     that layer, `local_ttl_s` (30) is how long it keeps a value, `connect_timeout_s` (0.5), `timeout_s` (0.5)
-    and `max_connections` (4) hold for Redis.
+    and `max_connections` (4) hold for Redis. With `encryption_keys` (base64, separated by commas) what
+    lies in a file or in Redis is encrypted.
 
     Raises:
         StoreError: the URL is not one of these; the message says what is allowed.
@@ -48,27 +49,27 @@ def open_store(url: str) -> CacheStore:
     if not all(0 < number < 1e9 or (name, number) == ("db", 0) for name, number in numbers.items()):
         raise StoreError(f"the options of the cache URL must be positive numbers; {_ALLOWED}")
     if shared:
-        return _open_redis(parts, numbers)
+        return _open_redis(parts, numbers, encryption_keys)
     max_age_s = numbers.get("max_age_days", 30) * 86_400
     path = Path(unquote(parts.path))
     if parts.scheme == "memory" and parts.path in ("", "/"):
         return MemoryStore(max_bytes=_bytes(numbers, 64), max_age_s=max_age_s)
     if parts.scheme == "sqlite" and path.is_absolute() and path.name:
-        return SQLiteStore(path, max_bytes=_bytes(numbers, 512), max_age_s=max_age_s)
+        file = SQLiteStore(path, max_bytes=_bytes(numbers, 512), max_age_s=max_age_s)
+        return _encrypted(file, encryption_keys)
     raise StoreError(f"a cache URL with scheme {parts.scheme!r} and this path cannot be used; {_ALLOWED}")
 
 
 def open_flights(store: CacheStore) -> Flights:
     """The single flight that reaches as far as `store` does; it is to be closed before the store."""
-    if not isinstance(store, Layered):
+    if not isinstance(store, Layered) or store.link is None:
         return SingleFlight()
-    from service.cache.redis_store import RedisStore  # noqa: PLC0415 - see `_open_redis`
-    from service.cache.shared_flight import SharedFlight  # noqa: PLC0415
+    from service.cache.shared_flight import SharedFlight  # noqa: PLC0415 - see `_open_redis`
 
-    return SharedFlight(store.shared.link) if isinstance(store.shared, RedisStore) else SingleFlight()
+    return SharedFlight(store.link)
 
 
-def _open_redis(parts: SplitResult, numbers: Mapping[str, float]) -> CacheStore:
+def _open_redis(parts: SplitResult, numbers: Mapping[str, float], encryption_keys: str | None) -> CacheStore:
     # Imported here, as redis-py takes 0.4 s and 20 MiB that other stores need not pay.
     from service.cache.redis_link import RedisLink  # noqa: PLC0415
     from service.cache.redis_store import RedisStore  # noqa: PLC0415
@@ -89,9 +90,23 @@ def _open_redis(parts: SplitResult, numbers: Mapping[str, float]) -> CacheStore:
     max_age_s = numbers.get("max_age_days", 30) * 86_400
     return Layered(
         MemoryStore(max_bytes=_bytes(numbers, 64), max_age_s=max_age_s),
-        RedisStore(link, max_age_s=max_age_s),
+        _encrypted(RedisStore(link, max_age_s=max_age_s), encryption_keys),
         local_ttl_s=numbers.get("local_ttl_s", 30.0),
+        link=link,
     )
+
+
+def _encrypted(store: CacheStore, keys: str | None) -> CacheStore:
+    if keys is None:
+        return store
+    try:
+        from service.cache.encrypted import EncryptedStore  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise StoreError("encryption needs the extra: pip install standfirst[encryption]") from None
+    try:
+        return EncryptedStore.of(store, keys)
+    except ValueError as exc:
+        raise StoreError(f"the cache's values cannot be encrypted: {exc}") from None
 
 
 def _bytes(numbers: Mapping[str, float], default_mib: int) -> int:

@@ -56,7 +56,7 @@ async def check_cache(settings: Settings) -> AsyncIterator[Finding]:
     scheme = urlsplit(settings.resolved_cache_url()).scheme
     remedy = f"see {variable_of('cache_url')}: is it reachable, writable, and has it room?"
     try:
-        store = open_store(settings.resolved_cache_url())
+        store = open_store(settings.resolved_cache_url(), settings.cache_key)
     except StoreError as exc:
         yield Finding("cache", "wrong", str(exc), remedy)
         return

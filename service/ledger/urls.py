@@ -40,11 +40,10 @@ def open_ledger(url: str | None, cache_url: str, store: CacheStore) -> Ledger:
         )
     # Imported where it is used, as redis-py takes 0.4 s and 20 MiB.
     from service.cache.redis_link import RedisLink  # noqa: PLC0415
-    from service.cache.redis_store import RedisStore  # noqa: PLC0415
     from service.ledger.redis_ledger import RedisLedger  # noqa: PLC0415
 
-    if url is None and isinstance(store, Layered) and isinstance(store.shared, RedisStore):
-        return SteadyLedger(RedisLedger(store.shared.link, owns_link=False))
+    if url is None and isinstance(store, Layered) and store.link is not None:
+        return SteadyLedger(RedisLedger(store.link, owns_link=False))
     try:
         return SteadyLedger(RedisLedger(RedisLink(url or cache_url), owns_link=True))
     except ValueError:
