@@ -36,7 +36,7 @@ from service.rendering import render_quotes, render_summary
 from service.run import CachePolicy, DraftedSentence, Event, Progress
 from service.settings import Settings
 from service.summarizer import Article, Options
-from service.telemetry import log_config
+from service.telemetry import set_up_logs
 
 _STAGES = {
     "article": "The model reads the article …",
@@ -90,6 +90,7 @@ def serve(*, insecure: bool) -> None:
     settings = _settings()
     if insecure:
         settings = msgspec.structs.replace(settings, insecure=True)
+    set_up_logs(settings.log_level, settings.log_format)
     uvicorn.run(
         create_app(settings),
         host=settings.host,
@@ -98,7 +99,7 @@ def serve(*, insecure: bool) -> None:
         # Longer than load balancers keep idle connections (60 s mostly): whoever closes first must be the one
         # who sends, or a request that is under way at that moment is lost.
         timeout_keep_alive=75,
-        log_config=log_config(settings.log_level, settings.log_format),
+        log_config=None,
         timeout_graceful_shutdown=settings.stop_s,
         server_header=False,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import msgspec
@@ -210,3 +212,31 @@ def test_durations_are_a_histogram_as_prometheus_counts() -> None:
     }
     assert {(s.name, *s.labels.items()): s.value for s in histogram.samples} == wanted
     assert [(s.name, s.value) for s in counter.samples] == [("x_total", 5)]
+
+
+def test_nothing_that_python_prints_of_an_error_is_its_message() -> None:
+    program = (
+        "import asyncio, logging, threading\n"
+        "from service.telemetry import set_up_logs\n"
+        "set_up_logs('info', 'json')\n"
+        "def fail(): raise ValueError('Zephyrine-Quolt')\n"
+        "class Ends:\n"
+        "    def __del__(self): fail()\n"
+        "async def forget():\n"
+        "    async def work(): fail()\n"
+        "    task = asyncio.create_task(work())\n"
+        "    await asyncio.wait([task])\n"
+        "thread = threading.Thread(target=fail)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "Ends()\n"
+        "asyncio.run(forget())\n"
+        "logging.getLogger('service').error('%d', 'Zephyrine-Quolt')\n"
+        "fail()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert MARKER not in ended.stderr
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert len(lines) == 4
+    assert all("ValueError at __main__.fail" in line["error"] for line in lines)

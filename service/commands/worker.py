@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging.config
 import os
 import signal
 
@@ -12,7 +11,7 @@ import click
 from service.assembly import Assembly
 from service.errors import SettingError
 from service.settings import Settings, variable_of
-from service.telemetry import log_config
+from service.telemetry import set_up_logs
 
 
 @click.command()
@@ -25,7 +24,7 @@ def worker() -> None:
     settings = Settings.from_env(os.environ)
     if not settings.batch_concurrency:
         raise SettingError(variable_of("batch_concurrency"), "is 0, so that a worker would do nothing")
-    logging.config.dictConfig(log_config(settings.log_level, settings.log_format))
+    set_up_logs(settings.log_level, settings.log_format)
     asyncio.run(_work(settings))
 
 

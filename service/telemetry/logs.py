@@ -7,8 +7,10 @@ theirs, only its level, its logger and its place are written, and of every excep
 from __future__ import annotations
 
 import logging
+import logging.config
 import re
 import sys
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Any, Final, Literal, TypeAlias
@@ -49,8 +51,31 @@ class AccessLine(Struct, frozen=True, omit_defaults=True, kw_only=True):
     cache: str | None = None
 
 
-def log_config(level: str, form: LogFormat) -> dict[str, object]:
-    """For `logging.config.dictConfig`: everything on standard error, through one renderer."""
+def set_up_logs(level: str, form: LogFormat) -> None:
+    """Write all that this process logs on standard error, through one renderer, and nothing else there.
+
+    Where Python would print an exception with its message (of a thread, the process, a handler of logs),
+    its class and place are logged.
+    """
+    logging.config.dictConfig(_config(level, form))
+    logging.raiseExceptions = False
+    threading.excepthook = lambda args: _tell("a thread", args.exc_type, args.exc_value, args.exc_traceback)
+    sys.excepthook = lambda *error: _tell("the process", *error)
+    sys.unraisablehook = lambda args: _tell("an object", args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _tell(
+    whose: str,
+    kind: type[BaseException],
+    error: BaseException | None,
+    traceback: TracebackType | None,
+) -> None:
+    if issubclass(kind, Exception):
+        info = (kind, error or kind(), traceback)
+        logging.getLogger(__name__).error("%s ended in an error", whose, exc_info=info)
+
+
+def _config(level: str, form: LogFormat) -> dict[str, object]:
     logger = {"handlers": ["stderr"], "level": level.upper(), "propagate": False}
     return {
         "version": 1,
