@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -16,7 +15,6 @@ import httpx
 from service.addresses import AddressBook
 from service.connections import USER_AGENT, is_certificate_error, open_client, parse_url
 from service.errors import (
-    IntakeBusyError,
     PageCertificateError,
     PageError,
     PageFailedError,
@@ -28,6 +26,7 @@ from service.errors import (
     PageTypeError,
     PageUnreachableError,
 )
+from service.turns import Turns
 
 HTML_TYPES: Final = ("text/html", "application/xhtml+xml")
 PDF_TYPE: Final = "application/pdf"
@@ -88,16 +87,20 @@ class Fetcher:
         self._limits = limits or FetchLimits()
         timeout = httpx.Timeout(self._limits.timeout_s, connect=min(5.0, self._limits.timeout_s))
         self._client = open_client(addresses, user_agent=user_agent, timeout=timeout)
-        self._slots = asyncio.Semaphore(self._limits.concurrency)
-        self._waiting = 0
+        self._turns = Turns(
+            self._limits.concurrency,
+            max_waiting=self._limits.max_waiting,
+            wait_s=self._limits.timeout_s,
+        )
 
     async def fetch(self, url: str, known: Validators | None = None) -> Page | None:
         """The page at `url`, or None where it is still the one that `known` describes.
 
         Raises:
             PageError: there is no page to be had; each subclass but those of extraction tells why.
+            IntakeBusyError: too many pages are fetched already.
         """
-        async with self._slot():
+        async with self._turns.turn("url"):
             try:
                 async with asyncio.timeout(self._limits.timeout_s):
                     return await self._follow(parse_url(url), known)
@@ -111,20 +114,6 @@ class Fetcher:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
-
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        if self._slots.locked() and self._waiting >= self._limits.max_waiting:
-            raise IntakeBusyError(field="url", retry_after_s=self._limits.timeout_s)
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     async def _follow(self, url: httpx.URL, known: Validators | None) -> Page | None:
         for _ in range(_MOST_REDIRECTS + 1):

@@ -281,7 +281,7 @@ class ArticleInput(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class SummaryRequest(ArticleInput, kw_only=True, forbid_unknown_fields=True):
-    """An article and how to summarize it."""
+    """An article, as one of `text`, `html` and `url`, and how to summarize it."""
 
     title: _Title | None = None
     style: Annotated[
@@ -306,7 +306,7 @@ class SummaryRequest(ArticleInput, kw_only=True, forbid_unknown_fields=True):
 
 
 class QuotesRequest(ArticleInput, kw_only=True, forbid_unknown_fields=True):
-    """An article whose quotations are wanted."""
+    """An article, as one of `text`, `html` and `url`, whose quotations are wanted."""
 
     article_id: _ArticleId | None = None
     metadata: _Metadata | None = None

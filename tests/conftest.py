@@ -96,6 +96,7 @@ def extractive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Clien
         cache_url="memory://",
         max_article_bytes=200_000,
         max_page_bytes=200_000,
+        fetch="off",  # generated requests must not reach the internet
         jobs_url=f"sqlite:///{jobs}",
         batch_concurrency=0,  # whose jitter would disturb the random numbers of generated tests
     )

@@ -175,6 +175,13 @@ def test_broken_page_is_read_as_far_as_browsers_would() -> None:
     assert "SCRIPT" not in text
 
 
+def test_huge_page_is_read_whole_and_in_order() -> None:
+    paragraphs = [
+        f"The council of town {n} voted {n * 7} times to keep its boat, said mayor {n}." for n in range(3000)
+    ]
+    assert extract_html(page(*paragraphs)).text == "\n\n".join(paragraphs)
+
+
 def test_line_breaks_in_pairs_part_paragraphs() -> None:
     assert len(read("divs").text.split("\n\n")) == 4
 

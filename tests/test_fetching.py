@@ -22,6 +22,7 @@ from service.addresses import Address, AddressBook, AddressPolicy
 from service.connections import USER_AGENT
 from service.errors import IntakeBusyError, PageCertificateError, PageTooLargeError, PageUnreachableError
 from service.fetching import Fetcher, FetchLimits, Page, Validators
+from service.turns import Turns
 
 BODY = "<p>The council voted to keep its boat.</p>" * 10_000
 
@@ -223,3 +224,13 @@ async def test_tls_is_verified_against_the_name_though_the_address_is_pinned(sec
                 await fetcher.fetch(f"https://{other}:{secure_web.port}/page")
     finally:
         await fetcher.aclose()
+
+
+async def test_nobody_waits_for_a_turn_without_end() -> None:
+    turns = Turns(1, max_waiting=5, wait_s=0.01)
+    async with turns.turn("url"):
+        with pytest.raises(IntakeBusyError):
+            async with turns.turn("url"):
+                pass
+    async with turns.turn("url"):
+        assert turns.waiting == 0

@@ -12,20 +12,20 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from service import errors
-from service.errors import IntakeBusyError, NoArticleError, PageError, PageTimeoutError
+from service.errors import NoArticleError, PageError, PageTimeoutError
 from service.extraction.worker import LENGTH_BYTES, Answer, Task, frame
 from service.models import Source
+from service.turns import Turns
 
 _MOST_DOCUMENTS: Final = 200
 _LARGE: Final = 200_000  # bytes from which packing a document would hold up the event loop
+_LONGEST_ANSWER: Final = 100_000_000  # bytes; a hostile document may have taken over who answers
+_PATIENCE: Final = 3  # times what a document may take that one waits for its turn
 _IDLE_S: Final = 60.0
 _STOP_S: Final = 2.0
 _INHERITED: Final = (
@@ -49,9 +49,7 @@ class Extractor:
     """
 
     def __init__(self, processes: int = 2, *, max_waiting: int = 100, timeout_s: float = 10.0) -> None:
-        self._slots = asyncio.Semaphore(processes)
-        self._waiting = 0
-        self._max_waiting = max_waiting
+        self._turns = Turns(processes, max_waiting=max_waiting, wait_s=timeout_s * _PATIENCE)
         self._timeout_s = timeout_s
         self._idle: list[_Worker] = []
         self._retiring: set[asyncio.Task[None]] = set()
@@ -68,14 +66,16 @@ class Extractor:
             IntakeBusyError: too many documents wait already.
         """
         field = "html" if url is None else "url"
-        async with self._slot(field):
+        async with self._turns.turn(field):
             answer = await self._ask(Task(data, media_type, charset, url, self._timeout_s), field)
         if answer.source is not None:
             return answer.source
         if answer.refusal is None:
             raise NoArticleError("the page cannot be read", field=field)
-        kind: type[PageError] = getattr(errors, answer.refusal.error)
-        raise kind(answer.refusal.message, field=field, remedy=answer.refusal.remedy)
+        kinds = {kind.__name__: kind for kind in PageError.__subclasses__()}
+        raise kinds.get(answer.refusal.error, NoArticleError)(
+            answer.refusal.message, field=field, remedy=answer.refusal.remedy
+        )
 
     async def aclose(self) -> None:
         """End the processes."""
@@ -102,20 +102,6 @@ class Extractor:
             else:
                 self._retire(worker, at_once=not answered)
         return answer
-
-    @asynccontextmanager
-    async def _slot(self, field: str) -> AsyncIterator[None]:
-        if self._slots.locked() and self._waiting >= self._max_waiting:
-            raise IntakeBusyError(field=field, retry_after_s=self._timeout_s)
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     def _rested(self) -> _Worker | None:
         """An idle process that nobody has killed meanwhile."""
@@ -166,8 +152,10 @@ class _Worker:
         large = len(task.data) > _LARGE
         process.stdin.write(await asyncio.to_thread(frame, task) if large else frame(task))
         await process.stdin.drain()
-        length = await process.stdout.readexactly(LENGTH_BYTES)
-        body = await process.stdout.readexactly(int.from_bytes(length, "big"))
+        length = int.from_bytes(await process.stdout.readexactly(LENGTH_BYTES), "big")
+        if length > _LONGEST_ANSWER:
+            raise EOFError
+        body = await process.stdout.readexactly(length)
         return msgspec.msgpack.decode(body, type=Answer)
 
     async def end(self, *, at_once: bool) -> None:

@@ -86,7 +86,10 @@ def test_any_printable_text_has_exact_quotes(extractive: httpx.Client, text: str
 
 
 @quick
-@given(content=st.binary(max_size=300), media_type=st.sampled_from(["application/json", "text/plain"]))
+@given(
+    content=st.binary(max_size=300),
+    media_type=st.sampled_from(["application/json", "text/plain", "text/html"]),
+)
 def test_any_bytes_are_no_fault_of_the_service(
     extractive: httpx.Client, content: bytes, media_type: str
 ) -> None:
