@@ -116,8 +116,12 @@ def load(count: int, model: str | None) -> list[Row]:
             batch = _submit(server.url, range(count), query)
             enqueued_s = time.perf_counter() - begun
             asked: list[float] = []
+            alive: list[float] = []
             for now, took in _follow(server.url, batch):
                 asked.append(took)
+                at = time.perf_counter()
+                _ask(f"{server.url}/healthz")
+                alive.append(time.perf_counter() - at)
                 if len(asked) % 240 == 0:
                     print(f"  {now['counts']['done']} done, {_peak_mib(server):.0f} MiB", flush=True)
             made_s = time.perf_counter() - begun - enqueued_s
@@ -126,6 +130,7 @@ def load(count: int, model: str | None) -> list[Row]:
             peak = _peak_mib(server)
         size = sum(p.stat().st_size for p in Path(jobs.removeprefix("sqlite:///")).parent.iterdir()) / 2**20
     asked.sort()
+    alive.sort()
     return [
         Row("articles without exactly one result", sum(results[n] != 1 for n in range(1, count + 1)), 0),
         Row("articles received a second", count / enqueued_s),
@@ -133,6 +138,8 @@ def load(count: int, model: str | None) -> list[Row]:
         Row("CPU of the service for an article, ms", cpu_s / count * 1000),
         Row("memory, MiB", peak, note=f"idle: {idle:.0f}"),
         Row("file, MiB", size, note=f"{size * 1024 / count:.1f} KiB an article"),
+        Row("asking whether the service is alive meanwhile, p99, s", alive[int(len(alive) * 0.99)]),
+        Row("asking how far it is, median, s", statistics.median(asked)),
         Row("asking how far it is, p99, s", asked[int(len(asked) * 0.99)], _LONGEST_GET_S),
     ]
 
