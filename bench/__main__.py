@@ -18,6 +18,7 @@ _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "fact_check": ([str(_ARTICLES)], True),
     "summary_check": ([], False),
     "grounding_cost": ([], False),
+    "reading_cost": ([], False),
     "chunking": ([], False),
     "llm_path": ([], False),
     "hit_path": ([], False),

@@ -57,7 +57,7 @@ class UncasedNames:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._known: dict[str, Entity] = {}
+        self._known: dict[str, Entity] | None = None
 
     def applies(self, start: int) -> bool:
         """Whether the quotation that starts at `start` is in such a script."""
@@ -65,8 +65,9 @@ class UncasedNames:
 
     def find(self, start: int, outer_start: int, outer_end: int, end: int) -> Entity | None:
         """The name before the quotation (from `start` on) or else behind it (up to `end`)."""
-        if not self._known:
-            self._introduce()
+        if self._known is None:
+            self._known = {}
+            self._introduce(self._known)
         regions = ((max(start, outer_start - _REACH), outer_start), (outer_end, min(end, outer_end + _REACH)))
         for first, last in regions:
             found = None
@@ -80,25 +81,26 @@ class UncasedNames:
                 return self._known.get(found)
         return None
 
-    def _introduce(self) -> None:
+    def _introduce(self, known: dict[str, Entity]) -> None:
         """Learn all names: in full, an Arabic one also by its last word, a Japanese one by its beginning."""
         for match in _JAPANESE.finditer(self._text):
             name = match["name"]
-            entity = self._learn(name, match.start("name"))
+            entity = _learn(known, name, match.start("name"))
             for length in range(2, len(name)):
-                self._known.setdefault(name[:length], entity)
+                known.setdefault(name[:length], entity)
         for match in _ARABIC.finditer(self._text):
             name = _arabic_name(match["words"]) or ""
             start = self._text.find(name, match.start(), match.end())
             if name and start >= 0:
-                self._known.setdefault(name.split()[-1], self._learn(name, start))
-
-    def _learn(self, name: str, start: int) -> Entity:
-        return self._known.setdefault(name, Entity(Mention(start, start + len(name), tuple(name.split()))))
+                known.setdefault(name.split()[-1], _learn(known, name, start))
 
     def has_topic(self, start: int, outer_start: int) -> bool:
         """Whether somebody is said to speak right before the quotation: "女性は「"."""
         return _JAPANESE_TOPIC.search(self._text, max(start, outer_start - 20), outer_start) is not None
+
+
+def _learn(known: dict[str, Entity], name: str, start: int) -> Entity:
+    return known.setdefault(name, Entity(Mention(start, start + len(name), tuple(name.split()))))
 
 
 def _arabic_name(words: str) -> str | None:

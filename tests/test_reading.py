@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
+from types import FrameType
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,3 +94,38 @@ def test_every_quotation_of_any_text_is_exact(text: str) -> None:
     assert all(text[q.start : q.end] == q.text for q in find_quotes(text).quotes)
     assert all(text[c.start : c.end] == c.text for c in read(text).candidates)
     assert all(a.end <= b.mark_at for a, b in pairwise(read(text).candidates))
+
+
+def calls_of(text: str) -> int:
+    """How many calls reading `text` takes: its work, whatever else the machine does."""
+    count = 0
+
+    def note(_frame: FrameType, event: str, _what: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        read(text)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "قال المدير «ب» ",
+        "「あ『い",
+        '"a" ',
+        "“a ‘b “c ",
+        '"We began small.\n\n',
+        'said that "a b c d" and ',
+        '"It opens," he said. ',
+        "— Que no sé —dijo— que.\n",
+        '"a" (',
+        'The mayor said "no". ',
+    ],
+)
+def test_the_work_of_reading_grows_with_the_length(unit: str) -> None:
+    assert calls_of(unit * 400) < 3 * calls_of(unit * 200)
