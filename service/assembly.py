@@ -20,6 +20,7 @@ from service.connections import USER_AGENT
 from service.errors import KeyFileError, SettingError, StoreError
 from service.extraction import Extractor
 from service.fetching import Fetcher, FetchLimits
+from service.hooks import NO_HOOKS, Hooks
 from service.intake import Intake
 from service.keys import KeyRing
 from service.ledger import Ledger, open_ledger
@@ -126,7 +127,7 @@ class Assembly:
             self.telemetry.metrics.watch_problem(part, partial(self._has_problem, part))
         self.telemetry.metrics.watch_budget(lambda: self.treasury.spent_share or 0.0)
         self.addresses = AddressBook(address_policy(settings))
-        self.intake = open_intake(settings, self._store, self.addresses)
+        self.intake = open_intake(settings, self._store, self.addresses, self.telemetry.hooks)
         self.batches = Batches(
             settings,
             self.intake,
@@ -349,7 +350,9 @@ def _key_ring(settings: Settings) -> KeyRing | None:
         ) from exc
 
 
-def open_intake(settings: Settings, store: CacheStore, addresses: AddressBook) -> Intake:
+def open_intake(
+    settings: Settings, store: CacheStore, addresses: AddressBook, hooks: Hooks = NO_HOOKS
+) -> Intake:
     """What makes articles of texts, pages and links, with these settings; to be closed."""
     return Intake(
         fetcher=_fetcher(settings, addresses) if settings.fetch == "on" else None,
@@ -357,6 +360,7 @@ def open_intake(settings: Settings, store: CacheStore, addresses: AddressBook) -
         store=store,
         max_article_bytes=settings.max_article_bytes,
         max_html_characters=settings.max_page_bytes,
+        hooks=hooks,
     )
 
 

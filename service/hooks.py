@@ -63,6 +63,13 @@ class Made:
         )
 
 
+class Visited(Struct, frozen=True):
+    """A page was asked for: `read`, `unchanged` since it was read, `cancelled`, or an error by its name."""
+
+    outcome: str
+    duration_s: float
+
+
 class Backlog(Struct, frozen=True):
     """What lies in the database of batches, whoever works on it: batches that run, and their articles."""
 
@@ -93,6 +100,7 @@ class Hooks:
     on_stage: Callable[[Stage], AbstractContextManager[object]] = field(default=lambda _: _NOTHING)
     on_answered: Callable[[Answered], object] = _pass
     on_made: Callable[[Made], object] = _pass
+    on_visited: Callable[[Visited], object] = _pass
     on_backlog: Callable[[Backlog], object] = _pass
     on_settled: Callable[[Settled], object] = _pass
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,10 +20,12 @@ from service.errors import (
     InvalidArticleError,
     NoArticleError,
     NotCachedError,
+    PageError,
     PageTooLargeError,
 )
 from service.extraction import EXTRACTION_VERSION, Extractor
 from service.fetching import Fetcher, Validators
+from service.hooks import NO_HOOKS, Hooks, Visited
 from service.models import ArticleInput, Source
 from service.run import DEFAULT_CACHE_POLICY, CachePolicy
 from service.summarizer import Article
@@ -48,6 +51,7 @@ class Intake:
         store: Keeps what was extracted from pages, as long as their servers allow and a day at most.
         max_article_bytes: Largest article, in bytes of UTF-8.
         max_html_characters: Largest page that a caller hands in.
+        hooks: Told of each page that was asked for.
     """
 
     def __init__(
@@ -58,12 +62,14 @@ class Intake:
         store: Store,
         max_article_bytes: int,
         max_html_characters: int,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self._fetcher = fetcher
         self._extractor = extractor
         self._store = store
         self._max_article_bytes = max_article_bytes
         self._max_html_characters = max_html_characters
+        self._hooks = hooks
         self._flights = SingleFlight()
 
     async def read(self, given: ArticleInput, cache: CachePolicy = DEFAULT_CACHE_POLICY) -> Article:
@@ -134,10 +140,24 @@ class Intake:
             return kept.source
         fetcher = self._fetcher
         flight = f"{key} {cache.reads:d}{cache.writes:d}"
-        source, _ = await self._flights.run(flight, lambda: self._fetch(fetcher, url, key, cache))
+        source, _ = await self._flights.run(flight, lambda: self._watched(fetcher, url, key, cache))
         return source
 
-    async def _fetch(self, fetcher: Fetcher, url: str, key: str, cache: CachePolicy) -> Source:
+    async def _watched(self, fetcher: Fetcher, url: str, key: str, cache: CachePolicy) -> Source:
+        start = time.monotonic()
+        outcome = "cancelled"
+        try:
+            source, unchanged = await self._fetch(fetcher, url, key, cache)
+            outcome = "unchanged" if unchanged else "read"
+        except PageError as exc:
+            outcome = type(exc).__name__
+            raise
+        finally:
+            self._hooks.on_visited(Visited(outcome, time.monotonic() - start))
+        return source
+
+    async def _fetch(self, fetcher: Fetcher, url: str, key: str, cache: CachePolicy) -> tuple[Source, bool]:
+        """The article in a page, and whether the page is unchanged since an earlier fetch."""
         kept = await self._kept(key) if cache.reads else None
         known = None if kept is None else Validators(kept.source.url or url, kept.etag, kept.last_modified)
         page = await fetcher.fetch(url, known)
@@ -154,7 +174,7 @@ class Intake:
             fresh = _KeptPage(source, page.validators.etag, page.validators.last_modified)
         if cache.writes and (page is None or page.may_be_kept):
             await self._store.set(key, msgspec.msgpack.encode(fresh), expires_in=_KEPT_S)
-        return source
+        return source, page is None
 
     async def _kept(self, key: str) -> _KeptPage | None:
         body = await self._store.get(key)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bench.page_server import Answer, PageServer
+from bench.page_server import Answer, PageServer, Seen
 from service.addresses import AddressBook, AddressPolicy, parse_networks
 from service.cache import MemoryStore
-from service.errors import InvalidURLError, NoArticleError, PageTooLargeError
+from service.errors import InvalidURLError, NoArticleError, PageNotFoundError, PageTooLargeError
 from service.extraction import Extractor
 from service.fetching import Fetcher
+from service.hooks import Hooks, Visited
 from service.intake import Intake
 from service.models import ArticleInput, SummaryRequest
 
@@ -27,7 +28,13 @@ def web() -> Iterator[PageServer]:
 
 
 @pytest.fixture
-async def intake(web: PageServer) -> AsyncIterator[Intake]:
+def visits() -> list[Visited]:
+    """What the intake has told of pages."""
+    return []
+
+
+@pytest.fixture
+async def intake(web: PageServer, visits: list[Visited]) -> AsyncIterator[Intake]:
     policy = AddressPolicy(ports=(web.port,), private_networks=parse_networks(["127.0.0.1/32"]))
     intake = Intake(
         fetcher=Fetcher(AddressBook(policy)),
@@ -35,6 +42,7 @@ async def intake(web: PageServer) -> AsyncIterator[Intake]:
         store=MemoryStore(max_bytes=10_000_000, max_age_s=3600),
         max_article_bytes=10_000,
         max_html_characters=100_000,
+        hooks=Hooks(on_visited=visits.append),
     )
     yield intake
     await intake.aclose()
@@ -50,6 +58,21 @@ async def test_equal_links_at_once_are_fetched_once(intake: Intake, web: PageSer
     articles = await asyncio.gather(*(intake.read(ArticleInput(url=f"{url}#{n}")) for n in range(5)))
     assert len({article.text for article in articles}) == 1
     assert len(web.requests) == 1
+
+
+async def test_each_visit_is_told_of_with_its_outcome(
+    intake: Intake, web: PageServer, visits: list[Visited]
+) -> None:
+    def page(seen: Seen) -> Answer:
+        headers = {"Content-Type": "text/html", "ETag": '"a"'}
+        return Answer(b"", 304, headers) if "If-None-Match" in seen.headers else Answer(PAGE, 200, headers)
+
+    web.pages["/page"] = page
+    for _ in range(2):
+        await intake.read(ArticleInput(url=f"{web.url}/page"))
+    with pytest.raises(PageNotFoundError):
+        await intake.read(ArticleInput(url=f"{web.url}/gone"))
+    assert [visit.outcome for visit in visits] == ["read", "unchanged", "PageNotFoundError"]
 
 
 async def test_caller_who_leaves_ends_the_fetch_and_nothing_else(intake: Intake, web: PageServer) -> None:

@@ -21,7 +21,7 @@ from prometheus_client import (
 
 from service import __version__
 from service.cache.observed import StoreUse
-from service.hooks import Answered, Backlog, CacheState, Made, Settled
+from service.hooks import Answered, Backlog, CacheState, Made, Settled, Visited
 from service.resilience import Admission, BreakerChange, Call, Failover, Hedge, Retry
 from service.resilience.observed import name_of, outcome
 from service.telemetry.durations import Durations, DurationsCollector
@@ -88,6 +88,10 @@ class Metrics:
         self._rejected = self._counter("quotes_rejected", "Proposals that are no quotes", *by, "reason")
         self._quotes = self._counter("quotes", "Key quotes by who named the speaker", *by, "attribution")
         self._stage_s = self._histogram("stage_duration_seconds", "Stages of the work", _STAGE_S, "stage")
+
+        self._page_s = self._histogram(
+            "page_duration_seconds", "Pages fetched and read, or why they were not", _STAGE_S, "outcome"
+        )
 
         to = ("endpoint", "model", "prompt")
         self._calls = self._counter("llm_calls", "Calls of a model, each try by itself", *to, "outcome")
@@ -163,6 +167,10 @@ class Metrics:
             self._rejected.labels(*by, reason).inc(count)
         for attribution, count in counts.attributions.items():
             self._quotes.labels(*by, attribution).inc(count)
+
+    def on_visited(self, visited: Visited) -> None:
+        """See `Hooks.on_visited`."""
+        self._page_s.labels(visited.outcome).observe(visited.duration_s)
 
     def on_backlog(self, backlog: Backlog) -> None:
         """See `Hooks.on_backlog`."""

@@ -53,6 +53,7 @@ class Telemetry:
             on_stage=self._stage,
             on_answered=self._on_answered,
             on_made=self.metrics.on_made,
+            on_visited=self.metrics.on_visited,
             on_backlog=self.metrics.on_backlog,
             on_settled=self.metrics.on_settled,
         )
