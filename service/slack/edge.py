@@ -66,9 +66,11 @@ class _Discreet(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        code = explain(error).code if isinstance(error, SlackClientError) else ""
-        said = (type(error).__name__ if error else record.levelname, code, record.module, record.lineno)
-        record.msg, record.args = "the Slack SDK reports: %s %s at %s:%d", said
+        said = type(error).__name__ if error else record.levelname
+        if isinstance(error, SlackClientError):
+            said = f"{said} ({explain(error).code})"
+        place = (record.pathname.rpartition("slack_")[2], record.lineno)
+        record.msg, record.args = "the Slack SDK reports: %s at slack_%s:%d", (said, *place)
         record.exc_info = record.exc_text = record.stack_info = None
         return True
 

@@ -56,7 +56,7 @@ def without_links(text: str) -> str:
 
 def units(text: str) -> int:
     """The length of `text` in UTF-16 units, the most that any counting of characters makes of it."""
-    return len(text) + sum(c > "\uffff" for c in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def size(content: object) -> int:
@@ -84,10 +84,11 @@ def shorten(text: str, limit: int) -> str:
 
 def _cut(text: str, limit: int) -> int:
     """Where to cut so that at most `limit` UTF-16 units stand before it."""
-    end = length = 0
-    while end < len(text) and length + units(text[end]) <= limit:
-        length += units(text[end])
-        end += 1
+    end = min(len(text), limit)
+    over = units(text[:end]) - limit
+    while over > 0:
+        end -= 1
+        over -= units(text[end])
     space = max(text.rfind(" ", limit // 2, end + 1), text.rfind("\n", limit // 2, end + 1))
     if space > 0:
         return space
