@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import redis
 
 from service.assembly import Assembly
 from service.callers import Caller
@@ -121,9 +122,9 @@ async def test_removal_during_the_work_of_another_process_is_not_undone(
     working = asyncio.create_task(make(makes))
     await first.asked.wait()
     waiting = asyncio.create_task(make(waits))
-    begun = waits.summarizer._belongings._tasks
-    await until(lambda: begun)
-    await until(lambda: not begun)
+    with redis.Redis.from_url(redis_url) as client:
+        await until(lambda: any(client.hexists(key, "awaited") for key in client.keys("standfirst:lease:*")))
+    await until(lambda: not waits.summarizer._belongings._tasks)
     job = await waits.summarizer.plan(ARTICLE, Options())
     await waits.summarizer.forget(job.id)
     first.gate.set()
