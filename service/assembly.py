@@ -14,7 +14,6 @@ from service.addresses import AddressBook, AddressPolicy, parse_networks
 from service.annex import Annex, Equipment
 from service.batches import Batches
 from service.cache import CacheStore, open_flights, open_store
-from service.callers import Caller
 from service.catalogue import Catalogue, cost_usd
 from service.connections import USER_AGENT
 from service.errors import KeyFileError, SettingError, StoreError
@@ -32,7 +31,7 @@ from service.openai_llm import OpenAILLM
 from service.prompts import PromptLibrary
 from service.resilience import Breaker, Call, Endpoint, Fallback, Hedged, Limited, RateLimited, Retrying
 from service.settings import Settings, variable_of
-from service.spending import Account, Treasury
+from service.spending import Treasury
 from service.summarizer import EXTRACTIVE, Models, Summarizer
 from service.telemetry import Metrics, Telemetry, start_tracing
 from service.tokens import get_encoding
@@ -99,7 +98,10 @@ class Assembly:
         self.ledger = self._open_ledger(store)
         self.limits = RequestLimits(self.ledger)
         self.treasury = Treasury(
-            self.ledger, budget_usd=settings.daily_budget_usd, when_spent=settings.when_spent
+            self.ledger,
+            budget_usd=settings.daily_budget_usd,
+            when_spent=settings.when_spent,
+            find_caller=(lambda _: None) if self.keys is None else self.keys.caller,
         )
         if llm is None:
             self._llm = self._configured_llm()
@@ -150,11 +152,6 @@ class Assembly:
 
         models = {*self._models, *(server.model for server in self.settings.fallbacks)}
         return Metrics(models, prompts, cost)
-
-    def account(self, owner: str) -> Account:
-        """What pays for a caller of that id, by the limits that its key has now."""
-        caller = self.keys.caller(owner) if self.keys is not None else None
-        return self.treasury.account(caller or Caller(owner, owner, frozenset()))
 
     def _open_ledger(self, store: CacheStore) -> Ledger:
         settings = self.settings

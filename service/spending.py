@@ -48,6 +48,7 @@ class Treasury:
         ledger: Counts across processes.
         budget_usd: What the service may spend in a day of UTC; None: no limit.
         when_spent: Whether sentences of the article stand in then, or requests are refused.
+        find_caller: The caller of an id, by the keys as they are now.
         clock: Seconds since the epoch, alike on all machines.
     """
 
@@ -57,9 +58,11 @@ class Treasury:
         *,
         budget_usd: float | None = None,
         when_spent: WhenSpent = "extractive",
+        find_caller: Callable[[str], Caller | None] = lambda _: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.ledger = ledger
+        self._find_caller = find_caller
         self.budget = None if budget_usd is None else round(budget_usd * NANO)
         self.when_spent = when_spent
         self.clock = clock
@@ -72,6 +75,10 @@ class Treasury:
     def account(self, caller: Caller = LOCAL) -> Account:
         """What pays for the calls of that caller."""
         return Account(self, caller)
+
+    def account_of(self, owner: str) -> Account:
+        """What pays for work that a caller of that id has left here."""
+        return Account(self, self._find_caller(owner) or Caller(owner, owner, frozenset()))
 
     async def __aenter__(self) -> Self:
         self._tending = asyncio.create_task(self._tend())

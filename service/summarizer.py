@@ -51,11 +51,12 @@ _LONG_ARTICLE = 100_000  # characters from which hashing would hold the event lo
 class Article(Struct, frozen=True, kw_only=True):
     """An article as submitted; `source` is the page or document that `text` was extracted from, if any.
 
-    `page` is the store's key of a page that was fetched.
+    `page` is the store's key of a page that was fetched; `id` is the caller's own, to remove it by.
     """
 
     text: str
     title: str = ""
+    id: str | None = None
     page: str | None = None
     source: Source | None = None
 
@@ -162,6 +163,9 @@ class Summarizer:
             LLMError: the model did not answer, and there is no fallback.
         """
         job = await self.plan(article, options)
+        account = account or self._treasury.account()
+        if article.id is not None and cache.writes:
+            await self.claim(job, account.owner, article.id)
         return await self.look(job, cache) or await self.make(job, cache, report, priority, account)
 
     async def look(self, job: Job, cache: CachePolicy = DEFAULT_CACHE_POLICY) -> Outcome | None:
@@ -283,6 +287,10 @@ class Summarizer:
             removed += await self.forget(summary_id)
         await self._belongings.unclaim(claimed, owner, article_id)
         return removed
+
+    def account_of(self, owner: str) -> Account:
+        """What pays for work that a caller of that id has left here."""
+        return self._treasury.account_of(owner)
 
     async def claim(self, job: Job, owner: str, article_id: str) -> None:
         """Note that the summary serves for an article which its caller may want to remove by that id."""

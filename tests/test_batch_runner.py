@@ -40,6 +40,9 @@ class ScriptedSummarizer:
         self.errors = list(errors)
         self.calls = 0
 
+    def account_of(self, owner: str) -> str:
+        return owner
+
     async def summarize(self, *_: object, **__: object) -> SummaryOutcome:
         self.calls += 1
         if self.errors:
@@ -57,6 +60,9 @@ class OneArticleDesk:
 
     async def load(self, ticket: Ticket) -> bytes:
         return msgspec.json.encode(BatchLine(text=f"Article {ticket.line}."))
+
+    async def owner(self, _: str) -> str:
+        return "cms"
 
     async def finish(self, outcome: Outcome) -> None:
         self.outcomes.append(outcome)

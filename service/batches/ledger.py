@@ -145,6 +145,12 @@ class Ledger:
         with self._engine.connect() as connection:
             return connection.execute(_state_of(batch_id)).scalar() != "running"
 
+    def owner(self, batch_id: str) -> str:
+        """The id of the caller whose batch it is; empty if it is gone."""
+        with self._engine.connect() as connection:
+            found = connection.execute(sa.select(BATCHES.c.owner).where(BATCHES.c.id == batch_id)).scalar()
+            return str(found or "")
+
     def hold_up(self, batch_id: str, reason: str | None) -> None:
         """Note what a batch waits for."""
         with self._engine.begin() as connection:

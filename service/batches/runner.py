@@ -67,6 +67,9 @@ class Desk(Protocol):
     async def load(self, ticket: Ticket) -> bytes | Returned | None:
         """The request behind a ticket; see `Ledger.load`."""
 
+    async def owner(self, batch_id: str) -> str:
+        """The id of the caller whose batch it is."""
+
     async def finish(self, outcome: Outcome) -> None:
         """Keep an outcome; returns when it is safe."""
 
@@ -143,8 +146,11 @@ class Runner:
                 return Returned(ticket)
 
     async def _summarize(self, ticket: Ticket, line: BatchLine) -> Done:
-        article = await self._read(line)
-        outcome = await self._summarizer.summarize(article, options_of(line), priority="batch")
+        article = msgspec.structs.replace(await self._read(line), id=line.article_id)
+        account = self._summarizer.account_of(await self._desk.owner(ticket.batch_id))
+        outcome = await self._summarizer.summarize(
+            article, options_of(line), priority="batch", account=account
+        )
         self._successes += 1
         usage = msgspec.json.decode(outcome.body, type=_Cost).usage
         return Done(

@@ -31,6 +31,7 @@ _SAME_NOTE_S = 5.0
 _BEATS = 5  # signs of life in the time after which one counts as dead
 # Jobs are looked for ten times a second. Those taken ahead follow without a gap, and have cost nothing yet.
 _AHEAD = 2
+_MOST_OWNERS = 1_000
 _TOGETHER = 64
 _SWEPT_AT_ONCE = 500
 _GAVE_UP = "its worker died each time; the article may be what it dies of"
@@ -144,9 +145,17 @@ class _StoreDesk:
         self._loads = Gathering(self._load_all, _TOGETHER)
         self._finishes = Gathering(self._finish_all, _TOGETHER)
         self._notes: dict[str, float] = {}
+        self._owners: dict[str, str] = {}
 
     async def load(self, ticket: Ticket) -> bytes | Returned | None:
         return await self._loads(ticket)
+
+    async def owner(self, batch_id: str) -> str:
+        if batch_id not in self._owners:
+            if len(self._owners) >= _MOST_OWNERS:
+                self._owners.clear()
+            self._owners[batch_id] = await self._store.insist(self._store.ledger.owner, batch_id)
+        return self._owners[batch_id]
 
     async def finish(self, outcome: Outcome) -> None:
         await self._finishes(outcome)
