@@ -34,7 +34,7 @@ from bench.harness import (
     show,
 )
 from bench.news import make_article
-from bench.recording import CHARACTERS_PER_TOKEN, SHORT_CHARACTERS, record
+from bench.recording import CHARACTERS_PER_TOKEN, REPLY, SHORT_CHARACTERS, record
 from service.callers import Limits
 from service.keys import create
 
@@ -123,6 +123,7 @@ def hits_beside_huge_articles(hits: Hits, seconds: float, rounds: int) -> None:
     huge = hits.write("huge", articles)
     paced = hits.job("memory", per_second=HITS_PER_SECOND, seconds=seconds)
     idle, busy = [], []
+    hits.mock.configure(**REPLY)
     with Worker("bench.load") as other:
         for _ in range(rounds):
             idle.append(float(hits.load.ask(paced)["p99_s"]))

@@ -31,10 +31,17 @@ from bench.harness import (
     service,
     show,
 )
-from bench.recording import LONG_CHARACTERS, LONG_MODEL, MODELS_FILE, SHORT_CHARACTERS, Articles, record
+from bench.recording import (
+    LONG_CHARACTERS,
+    LONG_MODEL,
+    MODELS_FILE,
+    REPLY,
+    REPLY_S,
+    SHORT_CHARACTERS,
+    Articles,
+    record,
+)
 
-REPLY_S = 0.5
-REPLY = {"first_token_s": 0.2, "per_token_s": 0.005, "reply_tokens": 60}
 OTHERS = ("langchain", "llamaindex", "bare_openai")
 
 

@@ -17,6 +17,10 @@ from service.run import CachePolicy
 from service.settings import Settings
 from service.summarizer import Article, Options
 
+REPLY_S = 0.5
+REPLY = {"first_token_s": 0.2, "per_token_s": 0.005, "reply_tokens": 60}
+"""How the mock answers: 0.2 s to the first token, then 60 tokens."""
+
 CHARACTERS_PER_TOKEN = 4.7  # of these articles
 SHORT_CHARACTERS = int(1_000 * CHARACTERS_PER_TOKEN)
 LONG_CHARACTERS = int(8_600 * CHARACTERS_PER_TOKEN)

@@ -253,6 +253,8 @@ class _House:
         try:
             while True:
                 self._heed(await read_upward(self.process.reader))
+                # Messages come in bursts; short requests take their turns between them.
+                await asyncio.sleep(0)
         except (EOFError, OSError, msgspec.MsgspecError):
             pass
         finally:

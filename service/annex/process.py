@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 _STOP_S: Final = 2.0
+# What the service itself does goes first, while the process loads its modules too.
+_PROGRAM: Final = "import os; os.nice(10); from service.annex.worker import main; main()"
 _BUFFER: Final = 1 << 20
 _INHERITED: Final = (
     "PATH",
@@ -36,7 +38,7 @@ class AnnexProcess:
         """Start a process, in a thread: what asyncio does for it would hold the event loop."""
         process = await asyncio.to_thread(
             subprocess.Popen,
-            [sys.executable, "-P", "-m", "service.annex.worker"],
+            [sys.executable, "-P", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),
