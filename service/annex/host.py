@@ -89,7 +89,7 @@ class Annex:
     @property
     def pid(self) -> int | None:
         """The id of the process, if there is one."""
-        return None if self._house is None else self._house.process.pid
+        return None if self._house is None or self._house.is_dead else self._house.process.pid
 
     async def aclose(self) -> None:
         """End the process."""
@@ -105,9 +105,11 @@ class Annex:
         opening = self._opening
         if opening is None or not opening.done() or opening.cancelled() or opening.exception() is not None:
             return None
-        return None if opening.result().is_dead else opening.result()
+        return opening.result()
 
     async def _open_house(self) -> _House:
+        if self._house is not None and self._house.is_dead:
+            self._close(self._house)
         if self._opening is None or (self._opening.done() and self._house is None):
             self._opening = asyncio.create_task(_House.start(self._equipment, self._lent, self._rest))
         try:
@@ -264,7 +266,6 @@ class _House:
             for work in self._works.values():
                 if not work.made.done():
                     work.made.set_exception(_DiedError())
-            await self.process.close()
 
     def _heed(self, message: Upward) -> None:
         if isinstance(message, Ask | Look | Keep):

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Final
 
 _STOP_S: Final = 2.0
-# What the service itself does goes first, while the process loads its modules too.
-_PROGRAM: Final = "import os; os.nice(10); from service.annex.worker import main; main()"
 _BUFFER: Final = 1 << 20
 _INHERITED: Final = (
     "PATH",
@@ -38,7 +36,7 @@ class AnnexProcess:
         """Start a process, in a thread: what asyncio does for it would hold the event loop."""
         process = await asyncio.to_thread(
             subprocess.Popen,
-            [sys.executable, "-P", "-c", _PROGRAM],
+            [sys.executable, "-P", "-m", "service.annex.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),

@@ -1,4 +1,4 @@
-"""The annex itself: makes summaries of what comes on its standard input."""
+"""The annex itself: `python -m service.annex.worker` makes summaries of what comes on its standard input."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ from service.pipeline import Job, Pipeline
 from service.prompts import PromptLibrary
 from service.run import Event, Run
 
+# What the service itself does goes first; more would starve long articles on a busy machine.
+_NICENESS = 5
 _work: ContextVar[int] = ContextVar("work")
 _prompt: ContextVar[str] = ContextVar("prompt")
 
@@ -295,6 +297,7 @@ async def _serve(read_fd: int, write_fd: int) -> None:
 
 def main() -> NoReturn:
     """Work until the service closes the pipe, or is gone."""
+    os.nice(_NICENESS)
     # Whatever a library prints is no message.
     to_service = os.dup(1)
     os.dup2(2, 1)
@@ -305,3 +308,7 @@ def main() -> NoReturn:
     # A thread may be in the midst of an article that nobody waits for any more.
     sys.stderr.flush()
     os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
