@@ -147,6 +147,34 @@ def test_marks_that_browsers_draw_around_quotations_are_in_the_text() -> None:
     assert nested.startswith("“He said ‘never’ to me”, she recalled.")
 
 
+def cards(count: int, link: str) -> str:
+    heading, text = (
+        "<a href='{link}'><h3>Other {n}</h3></a>",
+        "<p>TEASER {n}: a tug came to the rescue at noon.</p>",
+    )
+    card = f"<article>{heading}{text}</article>"
+    return "".join(card.format(n=n, link=link.format(n)) for n in range(count))
+
+
+@pytest.mark.parametrize("place", ["<article>", "</article>"])
+def test_teasers_of_other_articles_are_not_read(place: str) -> None:
+    teasers = f"<section>{cards(5, '/story/{}')}</section>"
+    around = {"<article>": f"{teasers}<article>", "</article>": f"</article>{teasers}"}
+    text = extract_html(page(LONG[0]).replace(place, around[place])).text
+    assert text == LONG[0]
+
+
+def test_front_page_is_no_article() -> None:
+    with pytest.raises(NoArticleError):
+        extract_html(f"<html><body><main>{cards(12, 'https://news.example/{}')}</main></body></html>")
+
+
+@pytest.mark.parametrize("link", ["#post-{}", "?post={}", "https://news.example/live?post={}"])
+def test_posts_of_a_live_blog_are_no_teasers(link: str) -> None:
+    html = f"<html><body><main><h1>Live</h1>{cards(5, link)}</main></body></html>"
+    assert extract_html(html, "https://news.example/live").text.count("TEASER") == 5
+
+
 def test_few_words_of_breaking_news_are_an_article_on_a_page_that_asks_for_much() -> None:
     assert read("flash").text.endswith("Nobody is hurt, the coastguard says. More soon.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from service.errors import NoArticleError
 from service.extraction.hidden import remove_hidden
 from service.extraction.markup import as_line, find_blocks
+from service.extraction.teasers import remove_teasers
 from service.extraction.walls import check_walls, read_claims
 from service.models import LANGUAGE_PATTERN, Source
 
@@ -43,6 +44,7 @@ def extract_html(html: str, url: str | None = None) -> Source:
     language, claims = _language(tree), read_claims(tree)
     about = extract_metadata(tree, url, {"original_date": True, "extensive_search": False})
     remove_hidden(tree)
+    remove_teasers(tree, url or about.url)
     _write_quotation_marks(tree)
     page = tree.text_content()
     found = bare_extraction(tree, url=url, include_comments=False)
