@@ -36,7 +36,7 @@ _SCOPE_OF = {
     "users.info": "users:read",
 }
 _URL_USES = 5
-WAIT_S = 15.0
+WAIT_S = 30.0
 
 
 class _RefusedError(Exception):
@@ -67,6 +67,7 @@ class SlackWorkspace:
         self.trigger_life_s = 3.0
         self.can_replace = True
         self._limits: defaultdict[str, deque[int]] = defaultdict(deque)
+        self._failures: defaultdict[str, deque[str]] = defaultdict(deque)
         self.page_size = 200
         self._ahead_s = 0.0
         self._urls: dict[str, Json] = {}
@@ -126,6 +127,10 @@ class SlackWorkspace:
         """Let time pass at Slack."""
         self._ahead_s += seconds
 
+    def fail(self, method: str, *errors: str) -> None:
+        """Answer the next calls of a method with errors."""
+        self._failures[method].extend(errors)
+
     def limit(self, method: str, *retry_after_s: int) -> None:
         """Answer the next calls of a method with 429, each with its `Retry-After`."""
         self._limits[method].extend(retry_after_s)
@@ -167,6 +172,8 @@ class SlackWorkspace:
             if token != APP_TOKEN:
                 raise _RefusedError("invalid_auth")
             return {"url": f"{self.url.replace('http', 'ws', 1)}/socket?ticket=secret-ticket"}
+        if failures := self._failures[method]:
+            raise _RefusedError(failures.popleft())
         if token != TOKEN:
             raise _RefusedError("invalid_auth")
         scope = _SCOPE_OF.get(method)

@@ -17,6 +17,7 @@ from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from service.errors import RequestError
+from service.settings import Settings
 from service.slack.blocks import show_text
 from service.slack.client import SlackCallError, SlackClient, explain
 from service.slack.jobs import Jobs
@@ -40,17 +41,6 @@ _CLOSE_S: Final = 3.0
 _CHECK_AGAIN_S: Final = 60.0
 _NOTICES_PER_JOB: Final = 2
 _log = logging.getLogger(__name__)
-
-
-class SlackSettings(NamedTuple):
-    """What the edge goes by; with `app_token` it asks Slack for events itself."""
-
-    signing_secret: str | None
-    app_token: str | None
-    teams: tuple[str, ...]
-    public: bool
-    max_jobs: int
-    progress_s: float
 
 
 class Answer(NamedTuple):
@@ -92,24 +82,25 @@ class SlackEdge:
     """
 
     def __init__(
-        self, client: SlackClient, worker: Worker, settings: SlackSettings, noticed: MutableMapping[str, str]
+        self, client: SlackClient, worker: Worker, settings: Settings, noticed: MutableMapping[str, str]
     ) -> None:
         self._noticed = noticed
         self._client = client
         self._worker = worker
         self._settings = settings
-        self._jobs = Jobs(settings.max_jobs)
-        self._notices = Jobs(settings.max_jobs * _NOTICES_PER_JOB)
-        self._verifier = SignatureVerifier(settings.signing_secret) if settings.signing_secret else None
+        self._jobs = Jobs(settings.slack_max_jobs)
+        self._notices = Jobs(settings.slack_max_jobs * _NOTICES_PER_JOB)
+        secret = settings.slack_signing_secret
+        self._verifier = SignatureVerifier(secret) if secret else None
         self._bolt = self._make_bolt()
         self._socket: AsyncSocketModeHandler | None = None
 
     def start(self) -> None:
         """Ask Slack whether the token is good, and in Socket Mode for events."""
         self._notices.start(self._check())
-        if self._settings.app_token is not None:
+        if self._settings.slack_app_token is not None:
             self._socket = AsyncSocketModeHandler(
-                self._bolt, self._settings.app_token, logger=sdk_logger(), web_client=self._client.web
+                self._bolt, self._settings.slack_app_token, logger=sdk_logger(), web_client=self._client.web
             )
             self._socket.client.proxy = self._client.web.proxy
             self._notices.start(self._socket.connect_async())  # type: ignore[no-untyped-call]
@@ -193,8 +184,8 @@ class SlackEdge:
     ) -> BoltResponse:
         team = body.get("team_id") or (body.get("team") or {}).get("id")
         if (
-            self._settings.teams
-            and team not in self._settings.teams
+            self._settings.slack_teams
+            and team not in self._settings.slack_teams
             and body.get("type") != "url_verification"
         ):
             return BoltResponse(status=200, body={"text": _NOT_HERE} if "command" in body else "")
@@ -202,7 +193,7 @@ class SlackEdge:
 
     async def _on_command(self, body: Json, ack: AsyncAck) -> None:
         try:
-            order = read_command(body.get("text") or "", public=self._settings.public)
+            order = read_command(body.get("text") or "", public=self._settings.slack_public)
         except HelpWantedError:
             await ack(**_shown(HELP))
             return
@@ -245,7 +236,7 @@ class SlackEdge:
         await ack()
         reply = self._reply_to(body)
         try:
-            order = read_message(body["message"].get("text") or "", public=self._settings.public)
+            order = read_message(body["message"].get("text") or "", public=self._settings.slack_public)
         except RequestError as exc:
             self._notice(body["trigger_id"], reply, sentence(exc))
             return
@@ -255,7 +246,7 @@ class SlackEdge:
         await ack()
         message = body["message"]
         source = Thread(body["channel"]["id"], message.get("thread_ts") or message["ts"])
-        self._begin(body, Order(source, public=self._settings.public), self._reply_to(body))
+        self._begin(body, Order(source, public=self._settings.slack_public), self._reply_to(body))
 
     async def _on_button(self, body: Json, ack: AsyncAck) -> None:
         await ack()
@@ -292,12 +283,12 @@ class SlackEdge:
             self._notices.start(self._worker.say(event_id, reply, text))
 
     def _in_channel(self, channel: str, thread_ts: str | None = None) -> ChannelReply:
-        return ChannelReply(self._client, channel, self._settings.progress_s, thread_ts)
+        return ChannelReply(self._client, channel, self._settings.slack_progress_s, thread_ts)
 
     def _asker(
         self, channel: str, user: str, body: Json, *, public: bool = False, thread_ts: str | None = None
     ) -> AskerReply:
-        url, pause_s = body.get("response_url"), self._settings.progress_s
+        url, pause_s = body.get("response_url"), self._settings.slack_progress_s
         return AskerReply(
             self._client, channel, user, pause_s, response_url=url, public=public, thread_ts=thread_ts
         )
@@ -306,9 +297,9 @@ class SlackEdge:
         """Where the answer to a shortcut is shown: to who asked, or below the message."""
         channel, user, message = body["channel"]["id"], body["user"]["id"], body["message"]
         asker = self._asker(
-            channel, user, body, public=self._settings.public, thread_ts=message.get("thread_ts")
+            channel, user, body, public=self._settings.slack_public, thread_ts=message.get("thread_ts")
         )
-        if not self._settings.public:
+        if not self._settings.slack_public:
             return asker
         return FirstReply(self._in_channel(channel, message.get("thread_ts") or message["ts"]), asker)
 

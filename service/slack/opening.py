@@ -47,7 +47,7 @@ def is_wanted(settings: Settings) -> bool:
 async def answer_slack(app: Litestar) -> AsyncIterator[None]:
     """Lifespan: the Slack app runs, and is `slack` in the application's state."""
     from service.slack.client import SlackClient  # noqa: PLC0415 - takes 0.3 s and 34 MiB, where it is wanted
-    from service.slack.edge import SlackEdge, SlackSettings, sdk_logger  # noqa: PLC0415
+    from service.slack.edge import SlackEdge, sdk_logger  # noqa: PLC0415
     from service.slack.once import Once  # noqa: PLC0415
     from service.slack.orders import Orders  # noqa: PLC0415
     from service.slack.work import Worker  # noqa: PLC0415
@@ -66,19 +66,7 @@ async def answer_slack(app: Litestar) -> AsyncIterator[None]:
         account=assembly.treasury.account(_SLACK),
         languages=settings.slack_languages,
     )
-    edge = SlackEdge(
-        client,
-        worker,
-        SlackSettings(
-            settings.slack_signing_secret,
-            settings.slack_app_token,
-            settings.slack_teams,
-            settings.slack_public,
-            settings.slack_max_jobs,
-            settings.slack_progress_s,
-        ),
-        assembly.noticed,
-    )
+    edge = SlackEdge(client, worker, settings, assembly.noticed)
     app.state.slack = edge
     edge.start()
     try:
