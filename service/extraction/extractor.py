@@ -48,7 +48,7 @@ class Extractor:
         timeout_s: Seconds that reading one may take.
     """
 
-    def __init__(self, processes: int = 2, *, max_waiting: int = 100, timeout_s: float = 10.0) -> None:
+    def __init__(self, processes: int = 2, *, max_waiting: int = 200, timeout_s: float = 10.0) -> None:
         self._turns = Turns(processes, max_waiting=max_waiting, wait_s=timeout_s * _PATIENCE)
         self._timeout_s = timeout_s
         self._idle: list[_Worker] = []
