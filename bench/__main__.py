@@ -23,6 +23,7 @@ _BENCHMARKS: dict[str, tuple[list[str], bool]] = {
     "llm_path": ([], False),
     "hit_path": ([], False),
     "limits": ([], False),
+    "fuzz_api": ([], False),
     "footprint": ([], False),
     "slack_shows": (["--acknowledgements"], False),
     "hostile_urls": ([], False),

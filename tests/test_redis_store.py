@@ -15,7 +15,8 @@ import pytest
 import redis
 
 from service.cache import CacheStore, Layered, MemoryStore, open_store
-from service.cache.redis_link import CommandFailedError, RedisLink
+from service.cache.base import CommandFailedError
+from service.cache.redis_link import RedisLink
 from service.cache.redis_store import RedisStore
 from tests.resilience_fakes import settle
 
@@ -375,6 +376,19 @@ async def test_what_another_process_deleted_is_gone_after_a_while() -> None:
         await shared.delete("key")
         now = 30.0
         assert await store.get("key") is None
+
+
+async def test_what_another_process_deletes_is_forgotten_at_once(redis_url: str) -> None:
+    async with (mine := open_store(redis_url)), (theirs := open_store(redis_url)):
+        await mine.set("key", b"value", 1_000)
+        assert await theirs.get("key") == b"value"
+        assert isinstance(theirs, Layered)
+        with redis.Redis.from_url(redis_url) as client:
+            await until(lambda: client.pubsub_numsub("standfirst:deleted")[0][1] == 2)
+        assert await theirs.get("key") == b"value"
+        await mine.delete("key")
+        await until(lambda: theirs._deletions)
+        assert await theirs.get("key") is None
 
 
 class Failing(MemoryStore):

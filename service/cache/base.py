@@ -9,6 +9,10 @@ from types import TracebackType
 from litestar.stores.base import Store
 
 
+class CommandFailedError(Exception):
+    """Redis is away, or refused the command; the message says why."""
+
+
 class CacheStore(Store):
     """Litestar's `Store`, with an end, and with no error of its backend reaching a caller.
 

@@ -15,6 +15,8 @@ from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
+from service.cache.base import CommandFailedError
+
 _log = logging.getLogger(__name__)
 
 _Argument: TypeAlias = str | bytes | int
@@ -23,10 +25,6 @@ _MAX_BATCH: Final = 16
 _PERIODS: Final = 5
 _FIRST_PROBE_S: Final = 0.5
 _LAST_PROBE_S: Final = 5.0
-
-
-class CommandFailedError(Exception):
-    """Redis is away, or refused the command; the message says why."""
 
 
 class _Call(NamedTuple):

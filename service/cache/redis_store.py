@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from service.cache.base import CacheStore, to_bytes, to_seconds
-from service.cache.redis_link import CommandFailedError, RedisLink
+from service.cache.base import CacheStore, CommandFailedError, to_bytes, to_seconds
+from service.cache.redis_link import RedisLink
 
 _PREFIX: Final = "standfirst:cache:"
 _SCAN_COUNT: Final = 500

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, TypeVar
 
+from service.cache.base import CommandFailedError
 from service.cache.flight import SingleFlight
-from service.cache.redis_link import CommandFailedError, RedisLink
+from service.cache.redis_link import RedisLink
 
 T = TypeVar("T")
 

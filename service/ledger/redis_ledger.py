@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from service.cache.redis_link import CommandFailedError, RedisLink
+from service.cache.base import CommandFailedError
+from service.cache.redis_link import RedisLink
 from service.ledger.base import USAGE_DAYS, Counts, Grant, Ledger, LedgerError, Line, Take, Taken
 
 _PREFIX: Final = "standfirst:ledger:"
