@@ -124,7 +124,10 @@ class ArticleIndex:
                 where = next((at.where for other, at in located if other == fact), ())
                 own = sum(weights.get(stem, 0.0) for stem in {*sheet.stems[fact.first : fact.last]})
                 homes = max((share for i, share in ranked if i in where), default=1.0)
-                if homes - own / sum(weights.values()) <= _OUTBID * ranked[0].share:
+                if (
+                    chosen[0] not in where
+                    and homes - own / sum(weights.values()) <= _OUTBID * ranked[0].share
+                ):
                     found[fact] = _OTHER[kind_of(fact)]
         return found
 

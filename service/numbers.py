@@ -230,7 +230,7 @@ class _Reader:
             return self._of_a_magnitude(tidy(value / part), j + 1)
         if ratio := self._ratio(value, j):
             return *ratio, None, False
-        weak = value == 1 and j == i + 1
+        weak = value in (0, 1) and j == i + 1  # "below zero", "one of them"
         return value, j, None, weak
 
     def _ratio(self, value: float, j: int) -> tuple[float, int] | None:

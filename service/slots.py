@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from service.amounts import is_same_amount
 from service.dates import DateMention, agrees
 from service.entities import FUNCTION_WORDS, SPEAKS, TITLES, Name, is_within
 from service.facts import Fact, FactSheet
@@ -246,7 +247,7 @@ def _same(a: Fact, b: Fact) -> bool:
         return _same_name(a, b)
     if isinstance(a, DateMention) and isinstance(b, DateMention):
         return agrees(a.date, b.date) or agrees(b.date, a.date)
-    return isinstance(a, Number) and isinstance(b, Number) and a.value == b.value
+    return isinstance(a, Number) and isinstance(b, Number) and is_same_amount(a, b)
 
 
 def _same_name(a: Name, b: Name) -> bool:

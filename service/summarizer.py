@@ -40,7 +40,7 @@ from service.tokens import count_tokens, get_encoding
 
 EXTRACTIVE: Final = "extractive"
 # Raised with every change of code that changes results, so that results of older code are misses.
-PIPELINE_VERSION: Final = 4
+PIPELINE_VERSION: Final = 5
 
 _SUMMARY_ID = re.compile("[0-9a-f]{64}")
 _BATCH_S = 3600.0  # what an article of a batch may take at least

@@ -89,6 +89,7 @@ FIGURES = (
     "The tower rose by 71.4 percent over plan and cost 6 million pounds in 2009. It drew 118 visitors.\n\n"
     "Insurers put the harm at 45 million pounds after the flood of 2017, and 58 percent of them sued. "
     "Of 500,000 voters, 30 percent chose the new pier and 27 percent the old one. "
+    "The gate is 1.2 km long, weighs 400 kg, of which 78 percent are stone, and stands at -9 degrees. "
     "Only five of some 90 cranes stood. Captain Owen Strand wept, and Dario Lunt, 34, counted 28 boats."
 )
 
@@ -118,6 +119,10 @@ def check_figures(sentence: str) -> list[tuple[str, str]]:
         "More than a quarter of the voters chose the old pier.",
         "The new pier is three points ahead.",
         "Half a million voters were asked.",
+        "The digging lasted 54 months.",
+        "Nearly 80% of the gate is stone.",
+        "The gate is 1,200 metres long and stands at nine degrees below zero.",
+        "It is 1.2 kilometres to the gate, and nearly 80% of its 0.4 tonnes are stone.",
     ],
 )
 def test_rounded_and_rewritten_figures_are_found(sentence: str) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
+from service.amounts import MOST_POINTS, conversions, is_near
 from service.dates import Date, DateMention, agrees
 from service.evidence import SentenceIndex
 from service.facts import FactSheet
@@ -16,10 +17,8 @@ from service.numbers import Number, tidy
 from service.vocabulary import vocabulary_of
 from service.words import fold, stem, words_of
 
-_TOLERANCE = 0.06
-_MARGIN = 0.25  # "more than 100" may be 118, not 200
 # Points of percent that "a third" may be off, "about a third", and "more than a third" on one side.
-_EXACT_POINTS, _NEAR_POINTS, _POINTS = 1.5, 4.0, 6.0
+_EXACT_POINTS, _NEAR_POINTS = 1.5, 4.0
 _MOST_SHARES = 20  # percentages of a sentence that are compared; more is a table
 _POINT = stem("points")
 # "600 layoffs" are 600 workers, and "five of some 90 planets" are planets.
@@ -116,17 +115,27 @@ class FigureIndex:
         value = fact.value
         if isinstance(value, str):
             return self._above(float(value[1:])) if value.startswith("~") else set()
+        return self._converted(fact.unit, value) or self._as_share(fact, value) or self._rounded(fact)
+
+    def _as_share(self, fact: Number, value: float) -> set[int]:
+        """The sentences that have a share as a percentage, a fraction, one in so many, or a lead."""
         if fact.unit == "%":
-            same = self._numbers.get(tidy(value / 100), set())
-            if parts := {told.sentence for told in same if told.unit is None}:
-                return parts
+            return {told.sentence for told in self._numbers.get(tidy(value / 100), ()) if told.unit is None}
         if fact.unit == "ordinal" and value:
             return {told.sentence for told in self._numbers.get(tidy(1 / value), ())}
-        if 0 < value < 1 and (shares := self._shares(value, fact.hedge)):
-            return shares
-        if fact.noun is not None and stem(fact.noun) == _POINT and (leads := self._leads(value)):
-            return leads
-        return set() if fact.hedge is None else self._rounded(fact)
+        if 0 < value < 1:
+            return self._shares(value, fact.hedge)
+        is_lead = fact.noun is not None and stem(fact.noun) == _POINT
+        return self._leads(value) if is_lead else set()
+
+    def _converted(self, unit: str | None, value: float) -> set[int]:
+        """The sentences with the same measure in a larger or a smaller unit: 1.2 km for 1,200 metres."""
+        return {
+            told.sentence
+            for other, there in conversions(unit, value)
+            for told in self._numbers.get(there, ())
+            if told.unit == other
+        }
 
     def _rounded(self, fact: Number) -> set[int]:
         """The sentences with a number that `fact` rounds: "over 70 percent" for 71.4."""
@@ -145,7 +154,7 @@ class FigureIndex:
         """The sentences with the percentage of "a third", "more than half"."""
         low = high = _EXACT_POINTS if hedge is None else _NEAR_POINTS
         if hedge:
-            low, high = (_POINTS, 0.0) if hedge < 0 else (0.0, _POINTS)
+            low, high = (MOST_POINTS, 0.0) if hedge < 0 else (0.0, MOST_POINTS)
         return {
             i
             for i, shares in self._percentages.items()
@@ -241,21 +250,6 @@ def _united(whole: Number, part: Number) -> float | None:
     if parts is None or part.first - whole.last > 1 or isinstance(whole.value, str):
         return None
     return None if isinstance(part.value, str) else tidy(whole.value + part.value / parts)
-
-
-def is_near(value: float, hedge: float, other: float, unit: str | None) -> bool:
-    """Whether `value` may round `other`, told with more digits: up for -1, down for 1, either way for 0."""
-    if _digits(value) >= max(_digits(other), 2):
-        return False
-    if not hedge:
-        return abs(other - value) <= _TOLERANCE * value
-    margin = _MARGIN * value if _digits(value) == 1 else 2 * _TOLERANCE * value
-    return 0 <= (other - value) * hedge <= (min(margin, _POINTS) if unit == "%" else margin)
-
-
-def _digits(value: float) -> int:
-    """How many digits of a number tell something: 2 of 1,500. A rounded one has fewer than what it rounds."""
-    return len(f"{value:.15f}".rstrip("0").replace(".", "").strip("0"))
 
 
 def _fits(claim: Number, told: _Told) -> bool:
