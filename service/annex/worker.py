@@ -8,6 +8,7 @@ import itertools
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -301,6 +302,10 @@ def main() -> NoReturn:
     # Whatever a library prints is no message.
     to_service = os.dup(1)
     os.dup2(2, 1)
+    # Its words, and those of an error, may be an article's: of these only the class is told.
+    logging.getLogger().addHandler(logging.NullHandler())
+    sys.excepthook = lambda kind, *_: sys.stderr.write(f"{kind.__qualname__}\n")
+    threading.excepthook = lambda args: sys.stderr.write(f"{args.exc_type.__qualname__}\n")
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     with suppress(EOFError, OSError):
