@@ -135,6 +135,12 @@ _HTTP_NAMES = {
 }
 
 
+PROBLEM_NAMES = frozenset(
+    [kind.name for kind in _KINDS.values()] + [name for name, _ in _HTTP_NAMES.values()]
+)
+"""What the types of problems end in; docs/api.md explains each."""
+
+
 def problem(status: int, name: str, title: str, members: Mapping[str, object]) -> Response[dict[str, object]]:
     """A problem-details response; members that are None are left out, and long ones cut."""
     body: dict[str, object] = {"type": _PREFIX + name, "title": title, "status": status}
