@@ -301,7 +301,7 @@ class SlackWorkspace:
             "user": user,
             "uses": 0,
             "made": self.now(),
-            "last": original,
+            "original": original,
         }
         return f"{self.url}/response/{name}"
 
@@ -331,13 +331,12 @@ class SlackWorkspace:
             url = self._urls[name]
             url["uses"] += counts
             shown = {"text": body.get("text", ""), "blocks": body.get("blocks") or []}
-            if body.get("replace_original") and url["last"] is not None:
-                url["last"]["history"] = [*url["last"].get("history", ()), url["last"]["text"]]
-                url["last"].update(shown)
-            else:
+            if body.get("replace_original") and url["original"] is not None:
+                url["original"].update(shown)
+            else:  # so it is for commands and shortcuts, whatever they ask for (slackapi/bolt-js issue 2287)
                 to = url["user"] if body.get("response_type", "ephemeral") == "ephemeral" else None
                 message = {"channel": url["channel"], "user": BOT, "bot_id": BOT_ID, **shown}
-                url["last"] = self._add(message | ({"to": to} if to else {}), body.get("thread_ts"))
+                self._add(message | ({"to": to} if to else {}), body.get("thread_ts"))
             self._changed.notify_all()
 
     # Socket Mode.

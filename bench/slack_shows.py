@@ -54,7 +54,7 @@ def command(on: Stage) -> None:
 
 def evidence(on: Stage) -> None:
     command_quietly(on)
-    on.slack.press(on.slack.seen()[0], "Show evidence")
+    on.slack.press(on.slack.answer(), "Show evidence")
     on.slack.wait_for("- in the article word for word -")
     print("a window:\n" + "\n".join(render(v["blocks"]) for v in on.slack.views.values()))
 

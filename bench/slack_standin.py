@@ -167,6 +167,10 @@ class SlackStandIn(SlackWorkspace):
                 if m["channel"] == channel and m["user"] == BOT and m.get("to") in (None, by)
             ]
 
+    def answer(self, channel: str = "C1") -> Json:
+        """The app's last message with buttons."""
+        return [m for m in self.seen(channel) if any(b["type"] == "actions" for b in m["blocks"])][-1]
+
     def screen(self, channel: str = "C1", *, by: str = "U1") -> str:
         """A channel with its threads as a user sees it, as text."""
         with self._changed:

@@ -30,7 +30,7 @@ from service.slack.orders import (
     read_mention,
     read_message,
 )
-from service.slack.replies import AskerReply, ChannelReply, FirstReply, Reply
+from service.slack.replies import Asker, AskerReply, ChannelReply, FirstReply, Reply
 from service.slack.text import Json
 from service.slack.work import Worker, opening, sentence
 
@@ -203,13 +203,13 @@ class SlackEdge:
         if self._jobs.full:
             await ack(**_shown(_BUSY))
             return
-        asker = self._asker(body["channel_id"], body["user_id"], body, public=order.public)
-        reply: Reply = asker
+        channel, user = body["channel_id"], body["user_id"]
+        reply: Reply
         if order.public:
-            reply = FirstReply(self._in_channel(body["channel_id"]), asker)
+            reply = FirstReply(self._in_channel(channel), self._to_asker(channel, user, body, public=True))
             await ack()
         else:
-            asker.mark_shown()
+            reply = self._to_asker(channel, user, body, begun=True)
             await ack(**_shown(opening(order)))
         self._jobs.start(self._worker.summarize(body["trigger_id"], order, reply))
 
@@ -228,7 +228,7 @@ class SlackEdge:
             self._notice(body["event_id"], reply, text)
             return None
         if not order.public:
-            reply = self._asker(channel, event["user"], body, thread_ts=thread_ts)
+            reply = self._to_asker(channel, event["user"], body, thread_ts=thread_ts)
         self._jobs.start(self._worker.summarize(body["event_id"], order, reply))
         return None
 
@@ -253,14 +253,14 @@ class SlackEdge:
         action = body["actions"][0]
         channel, user = body["channel"]["id"], body["user"]["id"]
         container = body.get("container") or {}
-        asker = self._asker(channel, user, body)
+        asker = self._to_asker(channel, user, body)
         if action["action_id"] == "evidence":
             work = self._worker.show_evidence(body["trigger_id"], action["value"], body["trigger_id"], asker)
         else:
             name, _, value = action["action_id"].partition(":")
-            reply: Reply = asker
+            reply: Reply
             if container.get("is_ephemeral"):
-                asker.mark_shown(answer=True)
+                reply = self._to_asker(channel, user, body, replaces=True)
             else:
                 message = body.get("message") or {}
                 below = message.get("thread_ts") or container.get("message_ts")
@@ -285,18 +285,16 @@ class SlackEdge:
     def _in_channel(self, channel: str, thread_ts: str | None = None) -> ChannelReply:
         return ChannelReply(self._client, channel, self._settings.slack_progress_s, thread_ts)
 
-    def _asker(
-        self, channel: str, user: str, body: Json, *, public: bool = False, thread_ts: str | None = None
+    def _to_asker(
+        self, channel: str, user: str, body: Json, *, thread_ts: str | None = None, **how: bool
     ) -> AskerReply:
-        url, pause_s = body.get("response_url"), self._settings.slack_progress_s
-        return AskerReply(
-            self._client, channel, user, pause_s, response_url=url, public=public, thread_ts=thread_ts
-        )
+        asker = Asker(channel, user, body.get("response_url"), thread_ts)
+        return AskerReply(self._client, asker, self._settings.slack_progress_s, **how)
 
     def _reply_to(self, body: Json) -> Reply:
         """Where the answer to a shortcut is shown: to who asked, or below the message."""
         channel, user, message = body["channel"]["id"], body["user"]["id"], body["message"]
-        asker = self._asker(
+        asker = self._to_asker(
             channel, user, body, public=self._settings.slack_public, thread_ts=message.get("thread_ts")
         )
         if not self._settings.slack_public:

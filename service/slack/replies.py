@@ -6,12 +6,11 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from service.slack.blocks import Message, show_text
 from service.slack.client import SlackCallError, SlackClient
 
-# A `response_url` is good for five messages in half an hour.
 _USES = 5
 _LIFE_S = 1_790.0
 
@@ -89,88 +88,102 @@ class ChannelReply:
         return True
 
 
-class AskerReply:
-    """A message for who asked, by the `response_url` that came along, or as an ephemeral message.
+class Asker(NamedTuple):
+    """Who asked and where; `response_url` takes five messages within half an hour."""
 
-    With `public`, everybody in the channel sees the result: for channels that the bot is not in.
+    channel: str
+    user: str
+    response_url: str | None = None
+    thread_ts: str | None = None
+
+
+class AskerReply:
+    """Messages for who asked, by the `response_url` that came along, or as ephemeral ones.
+
+    Such messages cannot be changed, but for one whose button was pressed (slackapi/bolt-js issue 2287): each
+    report is one more.
+
+    Args:
+        client: Slack's Web API.
+        asker: Whom to answer.
+        pause_s: Seconds between reports, about.
+        public: Whether all in the channel see the result: for channels that the bot is not in.
+        begun: Whether the acknowledgement said already that work has begun.
+        replaces: Whether the result takes the place of the message whose button was pressed.
     """
 
     def __init__(
         self,
         client: SlackClient,
-        channel: str,
-        user: str,
+        asker: Asker,
         pause_s: float,
         *,
-        response_url: str | None = None,
-        thread_ts: str | None = None,
         public: bool = False,
+        begun: bool = False,
+        replaces: bool = False,
     ) -> None:
         self._client = client
-        self._channel = channel
-        self._user = user
+        self._asker = asker
         self._pause_s = pause_s
-        self._url = response_url
-        self._thread_ts = thread_ts
         self._public = public
+        self._begun = begun
+        self._replaces = replaces
         self._uses = _USES
         self._until = time.monotonic() + _LIFE_S
-        self._shown = self._answered = False
-
-    def mark_shown(self, *, answer: bool = False) -> None:
-        """There is a message already that the next one replaces; an `answer` only by another answer."""
-        self._shown = True
-        self._answered = answer
 
     async def start(self, text: str) -> None:
         """See `Reply.start`."""
-        if not self._shown:
-            await self._show(show_text(text), replace=False)
+        if not (self._begun or self._replaces):
+            await self.tell(text)
 
     def pauses_s(self) -> Iterator[float]:
-        """See `Reply.pauses_s`: two reports, so that three uses are left for the result."""
-        reported = self._url is not None and not self._answered
-        return iter((self._pause_s, 3 * self._pause_s) if reported else ())
+        """See `Reply.pauses_s`: two reports, so that uses are left for the result."""
+        reported = self._asker.response_url is not None and not self._replaces
+        return iter((3 * self._pause_s, 9 * self._pause_s) if reported else ())
 
     async def progress(self, text: str) -> None:
         """See `Reply.progress`."""
         with suppress(SlackCallError):
-            await self._by_url(show_text(text), replace=True)
+            await self._by_url(show_text(text))
 
     async def finish(self, messages: Sequence[Message]) -> None:
         """See `Reply.finish`."""
-        for number, message in enumerate(messages):
-            await self._show(message, replace=number == 0 and self._shown)
+        shown = 0
+        if self._replaces:
+            with suppress(SlackCallError):
+                await self._by_url(messages[0], replace=True)
+                shown = 1
+        for message in messages[shown:]:
+            await self._show(message, public=self._public)
 
     async def tell(self, text: str) -> None:
         """See `Reply.tell`."""
-        await self._show(show_text(text), replace=self._shown and not self._answered)
+        await self._show(show_text(text))
 
-    async def _show(self, message: Message, *, replace: bool) -> None:
-        # Slack does not say where `replace_original` holds: where it does not, another message will do.
-        for replaces in (True, False) if replace else (False,):
-            with suppress(SlackCallError):
-                await self._by_url(message, replace=replaces)
-                self._shown = True
-                return
-        if self._public:
-            await self._client.post(self._channel, message, thread_ts=self._thread_ts)
-        else:
-            await self._client.whisper(self._channel, self._user, message, thread_ts=self._thread_ts)
+    async def _show(self, message: Message, *, public: bool = False) -> None:
+        channel, user, _, thread_ts = self._asker
+        try:
+            await self._by_url(message, public=public)
+        except SlackCallError:
+            if public:
+                await self._client.post(channel, message, thread_ts=thread_ts)
+            else:
+                await self._client.whisper(channel, user, message, thread_ts=thread_ts)
 
-    async def _by_url(self, message: Message, *, replace: bool) -> None:
-        if self._url is None or self._uses == 0 or time.monotonic() > self._until:
+    async def _by_url(self, message: Message, *, public: bool = False, replace: bool = False) -> None:
+        url, thread_ts = self._asker.response_url, self._asker.thread_ts
+        if url is None or self._uses == 0 or time.monotonic() > self._until:
             raise SlackCallError("expired_url", "Slack no longer takes an answer to this.")
         self._uses -= 1
         body: dict[str, Any] = {
-            "response_type": "in_channel" if self._public else "ephemeral",
+            "response_type": "in_channel" if public else "ephemeral",
             "replace_original": replace,
             "text": message.text,
             "blocks": message.blocks,
         }
-        if self._thread_ts is not None and not replace:
-            body["thread_ts"] = self._thread_ts
-        await self._client.respond(self._url, body)
+        if thread_ts is not None and not replace:
+            body["thread_ts"] = thread_ts
+        await self._client.respond(url, body)
 
 
 class FirstReply:

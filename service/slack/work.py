@@ -167,14 +167,14 @@ class Worker:
         try:
             for pause_s in reply.pauses_s():
                 await asyncio.wait((making,), timeout=pause_s)
+                while not (latest or making.done()):  # a report that says nothing new is none
+                    await asyncio.wait((making,), timeout=pause_s)
                 if making.done():
                     break
-                if latest:
-                    step = latest.pop()
-                    # A report that Slack does not take at once is worth no wait.
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(_REPORT_S):
-                            await reply.progress(_STAGES[step.stage].format(done=step.done, total=step.total))
+                # A report that Slack does not take at once is worth no wait.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_REPORT_S):
+                        await reply.progress(_in_words(latest.pop()))
             return await making
         finally:
             making.cancel()
@@ -214,6 +214,10 @@ class Worker:
         heading = Heading(f"Summary of a thread of {len(conversation.turns)} messages")
         left_out = "" if complete else f"The thread is long: I have read its first {len(found)} messages."
         return Material(article, heading, conversation, left_out)
+
+
+def _in_words(step: Progress) -> str:
+    return _STAGES[step.stage].format(done=step.done, total=step.total)
 
 
 def opening(order: Order) -> str:

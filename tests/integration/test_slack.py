@@ -72,13 +72,12 @@ def desk(_office: SlackStandIn) -> SlackStandIn:
     return _office
 
 
-def test_command_is_acknowledged_and_its_answer_takes_the_place_of_that(desk: SlackStandIn) -> None:
+def test_command_is_acknowledged_and_then_answered(desk: SlackStandIn) -> None:
     answer = desk.command(ARTICLE)
     screen = desk.wait_for(DONE)
 
     assert (answer.status_code, answer.json()["text"]) == (200, "Reading your text …")
-    (message,) = desk.seen()
-    assert message["history"] == ["Reading your text …"]
+    assert len(desk.seen()) == 2
     assert "Standfirst (only visible to you)\nSummary of your text\n" in screen
     assert QUOTE in screen
 
@@ -102,7 +101,8 @@ def test_public_answer_reaches_a_channel_that_the_bot_is_not_in(desk: SlackStand
     desk.members["C2"] = {"U1"}
     desk.command(f"{ARTICLE} public", channel="C2")
     desk.wait_for(DONE, "C2")
-    assert len(desk.seen("C2", by="U2")) == 1
+    (message,) = desk.seen("C2", by="U2")
+    assert DONE in str(message["blocks"])
 
 
 def test_help_is_answered_at_once(desk: SlackStandIn) -> None:
@@ -180,7 +180,7 @@ def test_evidence_of_a_link_is_shown_as_it_was_read(reader: SlackStandIn, pages:
     url = pages.add("/lifeboat", BROADSHEET)
     reader.command(url)
     reader.wait_for(DONE)
-    (message,) = reader.seen()
+    message = reader.answer()
     reader.press(message, "Show evidence")
     reader.wait_for("- in the article word for word -")
     pages.add("/lifeboat", BROADSHEET.replace("lifeboat", "ferry"))
@@ -201,7 +201,7 @@ def test_page_without_an_article_is_said_in_a_sentence(
 ) -> None:
     reader.command(pages.add("/gone", body, status))
     screen = reader.wait_for(sentence)
-    assert len(screen.strip().splitlines()) == 2
+    assert len(screen.strip().split("\n\n")[-1].splitlines()) == 2
 
 
 def test_message_is_summarized_by_its_menu(desk: SlackStandIn) -> None:
@@ -430,7 +430,7 @@ def test_words_of_any_kind_are_shown_as_they_are(desk: SlackStandIn, words: str)
     screen = desk.wait_for(DONE)
 
     assert words in screen.split("Summary of your text")[1]
-    (message,) = desk.seen()
+    message = desk.answer()
     assert not PING.search(message["text"])
 
 
@@ -440,11 +440,11 @@ def test_button_gives_another_style_in_place_of_the_first(
     start()
     slack.command(ARTICLE)
     slack.wait_for(DONE)
-    (message,) = slack.seen()
+    message = slack.answer()
     slack.press(message, "In style: bullets")
     screen = slack.wait_for("• Work starts in March")
 
-    assert len(slack.seen()) == 1
+    assert len(slack.seen()) == 2
     assert "[In style: brief]" in screen
     assert mock_llm.stats.calls == 2
 
@@ -463,18 +463,18 @@ def test_evidence_is_shown_in_a_window(slack: SlackStandIn, start: Serve, mock_l
     start()
     slack.command(ARTICLE)
     slack.wait_for(DONE)
-    slack.press(slack.seen()[0], "Show evidence")
+    slack.press(slack.answer(), "Show evidence")
     slack.wait_for("> Work starts in March and takes two years.")
 
     assert mock_llm.stats.calls == 1
-    assert len(slack.seen()) == 1
+    assert len(slack.seen()) == 2
 
 
 def test_window_that_comes_too_late_is_explained(desk: SlackStandIn) -> None:
     desk.command(ARTICLE)
     desk.wait_for(DONE)
     desk.trigger_life_s = -1
-    desk.press(desk.seen()[0], "Show evidence")
+    desk.press(desk.answer(), "Show evidence")
     desk.wait_for("Slack let no window be opened; press the button again.")
 
 
@@ -485,7 +485,7 @@ def test_evidence_of_what_is_no_longer_kept_is_not_made_up(
     slack.command(ARTICLE)
     slack.wait_for(DONE)
     start(cache_url="memory://")
-    slack.press(slack.seen()[0], "Show evidence")
+    slack.press(slack.answer(), "Show evidence")
     slack.wait_for("This text is no longer kept; paste it again.")
     assert mock_llm.stats.calls == 1
 
@@ -498,7 +498,7 @@ def test_text_behind_buttons_is_removed_with_its_summary(slack: SlackStandIn, st
     assert same.headers["Cache-Status"] == "Standfirst; hit"
     client.delete(f"/v1/summaries/{same.json()['id']}").raise_for_status()
 
-    slack.press(slack.seen()[0], "In style: bullets")
+    slack.press(slack.answer(), "In style: bullets")
     assert DONE in slack.wait_for("This text is no longer kept; paste it again.")
 
 
@@ -507,14 +507,17 @@ def test_failing_button_leaves_the_answer_alone(slack: SlackStandIn, start: Serv
     slack.command(ARTICLE)
     slack.wait_for(DONE)
     mock_llm.configure(always=Reply(kind="status"))
-    slack.press(slack.seen()[0], "In style: bullets")
+    slack.press(slack.answer(), "In style: bullets")
     assert DONE in slack.wait_for("The model does not answer at present")
 
 
 def test_answer_that_can_replace_nothing_is_a_message_of_its_own(desk: SlackStandIn) -> None:
+    desk.command(ARTICLE)
+    desk.wait_for(DONE)
     desk.can_replace = False
-    desk.shortcut("summarize", desk.say(ARTICLE))
-    assert "Reading your text" in desk.wait_for(DONE)
+    desk.press(desk.answer(), "In style: bullets")
+    desk.wait_for("• Work starts in March")
+    assert len(desk.seen()) == 3
     assert desk.calls["chat.postEphemeral"] == 0
 
 
@@ -562,9 +565,12 @@ def test_progress_for_the_asker_leaves_room_for_the_answer(
     slack.shortcut("summarize", slack.say("\n\n".join(f"{n}. {ARTICLE}" for n in range(60))))
     slack.wait_for(DONE)
 
-    (message,) = slack.seen()
-    assert 1 <= len(message["history"]) <= 3
-    assert slack.calls["response_url"] == len(message["history"]) + 1
+    first, *reports, answer = slack.seen()
+    assert first["text"] == "Reading your text …"
+    assert all(report["text"].startswith("The model ") for report in reports)
+    assert 1 <= len(reports) <= 2
+    assert DONE in str(answer["blocks"])
+    assert slack.calls["response_url"] == len(slack.seen())
 
 
 def test_asker_is_told_when_the_service_stops(slack: SlackStandIn, mock_llm: MockLLM, tmp_path: Path) -> None:
