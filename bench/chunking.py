@@ -1,6 +1,6 @@
 """Chunking: speed against tiktoken's encode alone, where chunks end, and what an edit changes.
 
-    python bench/chunking.py [FILE.jsonl]
+    python -m bench.chunking [FILE.jsonl]
 
 The text is made up from a seed, or taken from the `text` fields of a JSON Lines file.
 """
@@ -21,6 +21,8 @@ from pathlib import Path
 
 import tiktoken
 
+from bench.harness import Row, show
+from service.assembly import settle_collector
 from service.chunks import split
 from service.passages import find_paragraphs, find_sentences
 from service.tokens import count_tokens, get_encoding
@@ -64,10 +66,9 @@ def measure_speed(text: str, encoding: tiktoken.Encoding) -> None:
             alone = cpu_seconds(partial(encoding.encode_ordinary, text))
             given.append(alone / cpu_seconds(partial(cut, paragraphs=found)))
             whole.append(alone / cpu_seconds(cut))
-        print(
-            f"{budget:>6} tokens  speed against encode alone: {statistics.median(given):.2f}, "
-            f"and {statistics.median(whole):.2f} with finding paragraphs"
-        )
+        note = f"{statistics.median(whole):.2f} with finding paragraphs"
+        what = f"chunks of {budget} tokens: speed against tiktoken's encode alone"
+        show([Row(what, statistics.median(given), 0.8, at_least=True, note=note)])
 
 
 def measure_chunks(text: str, encoding: tiktoken.Encoding) -> None:
@@ -78,9 +79,12 @@ def measure_chunks(text: str, encoding: tiktoken.Encoding) -> None:
         exact = all(chunk.tokens == count_tokens(chunk.text, encoding) <= budget for chunk in chunks)
         ended = sum(chunk.start + len(chunk.text.rstrip()) in ends for chunk in chunks) / len(chunks)
         fill = sum(chunk.tokens for chunk in chunks) / len(chunks) / budget
-        print(
-            f"{budget:>6} tokens  lossless: {lossless}  counts exact: {exact}  "
-            f"end at a sentence: {ended:.1%}  fill: {fill:.2f}"
+        note = f"fill {fill:.2f}" + ("" if exact else "; counts are not exact")
+        show(
+            [
+                Row(f"chunks of {budget} tokens: lossless", float(lossless), 1.0, at_least=True, note=note),
+                Row(f"chunks of {budget} tokens: end at a sentence", ended, 0.97, at_least=True),
+            ]
         )
 
 
@@ -126,6 +130,7 @@ def measure_edits(source: Iterator[str], encoding: tiktoken.Encoding) -> None:
 
 def main() -> None:
     encoding = get_encoding()
+    settle_collector()  # as the service does
     source = read_paragraphs(Path(sys.argv[1])) if len(sys.argv) > 1 else make_paragraphs(random.Random(1))
     parts: list[str] = []
     size = 0

@@ -276,7 +276,7 @@ class Assembly:
                 await asyncio.to_thread(get_encoding, encoding)
             if self._first_client is not None and self._models != (EXTRACTIVE,):
                 await self._first_client.warm_up()
-            _settle_collector()
+            settle_collector()
             self._stack = stack.pop_all()
         return self
 
@@ -319,7 +319,7 @@ class Assembly:
 
 
 @cache
-def _settle_collector() -> None:
+def settle_collector() -> None:
     """Spare the garbage collector what stays for good, and let it look less often; once a process.
 
     An article makes tens of thousands of small objects that go by themselves. Python's own thresholds cost a

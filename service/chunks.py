@@ -10,11 +10,11 @@ anew together with the one before it, most often in two again; seldom is more th
 from __future__ import annotations
 
 import unicodedata
-import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
+from zlib import crc32
 
 import tiktoken
 
@@ -34,6 +34,8 @@ _KEY_LENGTH = 32
 # Characters that tell apart those that begin alike.
 _HEAD_LENGTH = 256
 _GRAPHEME_LIMIT = 32
+_AFTER_LINE_FEED = frozenset(b"\r\n/")
+_SPACE = 32
 
 # How much a cut is wanted, best first: at a paragraph's end, after a heading, after a sentence, anywhere.
 _PARAGRAPH, _HEADING, _SENTENCE, _FRAGMENT = range(4)
@@ -80,9 +82,12 @@ class _Units:
         self.inexact: list[bool] = []  # whether the tokens of a unit and of those before it may not add up
 
     def add_paragraphs(self, paragraphs: Sequence[Passage]) -> None:
-        text, budget, encode = self.text, self.budget, self.encoding.encode_ordinary
+        text, budget, encode, joint = self.text, self.budget, self.encoding.encode_ordinary, self._joint
         start, level = 0, _PARAGRAPH
-        ends = [self._joint(before.end, after.start) for before, after in pairwise(paragraphs)]
+        ends = [
+            after if text[after - 1] == "\n" else joint(before, after)
+            for (_, before), (after, _) in pairwise(paragraphs)
+        ]
         for paragraph, end in zip(paragraphs, [*ends, len(text)], strict=True):
             short = end - start <= PIECE_LENGTH
             tokens = len(encode(text[start:end])) if short else self._count(start, end)
@@ -114,17 +119,18 @@ class _Units:
             start, level = stop, _FRAGMENT
 
     def _add(self, start: int, tokens: int, level: int) -> None:
-        head = self.text[start : start + _HEAD_LENGTH].encode("utf-8", "surrogatepass")
+        text = self.text
+        head = text[start : start + _HEAD_LENGTH].encode("utf-8", "surrogatepass")
         self.starts.append(start)
         self.tokens.append(tokens)
-        self.keys.append(level << 64 | zlib.crc32(head[:_KEY_LENGTH]) << 32 | zlib.crc32(head))
+        known = crc32(head[:_KEY_LENGTH])
+        self.keys.append(level << 64 | known << 32 | crc32(head[_KEY_LENGTH:], known))
         # Both encodings start a token after a line feed, unless punctuation before it takes a slash along,
         # and before a run of spaces.
-        before = self.text[start - 1]
-        if before == "\n":
-            self.inexact.append(head[0] in b"\r\n/")
-        else:
-            self.inexact.append(head[:1] != b" " or before.isspace())
+        before = text[start - 1]
+        self.inexact.append(
+            head[0] in _AFTER_LINE_FEED if before == "\n" else head[0] != _SPACE or before.isspace()
+        )
 
     def _joint(self, end: int, start: int) -> int:
         """Where to cut between passages: after the last line break, else before the spaces."""
