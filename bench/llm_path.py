@@ -128,7 +128,7 @@ def against_ideal(
 ) -> None:
     """Every way's time against the model's own."""
     bench.mock.configure(**REPLY)
-    times = interleave(bench.ways(articles, in_flight, OTHERS), rounds)
+    times = interleave(bench.ways(articles, in_flight, OTHERS), rounds, warm=False)  # they are
     medians = {name: statistics.median(found) for name, found in times.items()}
     show([Row(f"{what}: against the ideal {ideal_s:g} s", medians["ours"] / ideal_s, limit)])
     show([Row(f"    {name}", medians[name] / ideal_s) for name in ("raw_aiohttp", *OTHERS)])
