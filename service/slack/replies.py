@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from service.slack.blocks import Message, show_text
 from service.slack.client import SlackCallError, SlackClient
 
 _USES = 5
+# A kept summary would overtake the acknowledgement, and stand above "Reading …".
+_ACKNOWLEDGED_S = 0.1
 _LIFE_S = 1_790.0
 
 
@@ -133,7 +136,9 @@ class AskerReply:
 
     async def start(self, text: str) -> None:
         """See `Reply.start`."""
-        if not (self._begun or self._replaces):
+        if self._begun:
+            await asyncio.sleep(_ACKNOWLEDGED_S)
+        elif not self._replaces:
             await self.tell(text)
 
     def pauses_s(self) -> Iterator[float]:
