@@ -77,7 +77,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         bool, Meta(description="`yes`: ask nobody for a key, even where other machines can call")
     ] = False
     cors_origins: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, Meta(pattern=r"^(\*|https?://[^/]+)$")], ...],
         Meta(description="Origins whose pages may call, separated by commas, such as https://cms.example"),
     ] = ()
 
@@ -321,6 +321,8 @@ def _convert(name: str, value: str, kind: object) -> object:
     try:
         converted: object = msgspec.convert(raw, type=kind, strict=False, dec_hook=lambda _, v: Secret(v))
     except msgspec.ValidationError as exc:
+        if name == f"{PREFIX}CORS_ORIGINS":
+            raise SettingError(name, "give origins such as https://cms.example, without a path") from exc
         shown = (
             ""
             if any(part in name for part in ("KEY", "SECRET", "TOKEN", "URL", "FALLBACKS"))

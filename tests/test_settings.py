@@ -99,3 +99,9 @@ def test_daily_budget_is_read(value: str, spent: float) -> None:
 @pytest.mark.parametrize(("value", "insecure"), [("yes", True), ("NO", False), ("true", True), ("0", False)])
 def test_insecure_is_yes_or_no(value: str, *, insecure: bool) -> None:
     assert Settings.from_env({"STANDFIRST_INSECURE": value}).insecure is insecure
+
+
+@pytest.mark.parametrize("origins", ["https://cms.example/", "cms.example", "https://a.example, b.example"])
+def test_origin_that_is_none_is_refused(origins: str) -> None:
+    with pytest.raises(SettingError, match="without a path"):
+        Settings.from_env({"STANDFIRST_CORS_ORIGINS": origins})
