@@ -175,6 +175,8 @@ class Summarizer:
             NotCachedError: there is none, and `cache.only`.
         """
         if cache.reads and (body := await self._store.get(_summary_key(job.id))) is not None:
+            if job.page is not None and cache.writes:
+                await self._belongings.add(job.id, [job.page])
             self._hooks.on_answered(_HIT)
             return Outcome(job.id, body, "hit", kept=True)
         if cache.only:

@@ -37,6 +37,7 @@ _EXPIRED: Final = "SELECT rowid, length(value) FROM entries WHERE stored_at <= ?
 _OLDEST: Final = "SELECT rowid, length(value) FROM entries ORDER BY used_at, rowid LIMIT ?"
 
 _BUSY_WAIT_S: Final = 10.0
+_WIPE_WAIT_MS: Final = 250
 _OPEN_AGAIN_S: Final = 0.01
 _MOST_DAMAGES: Final = 2
 _READ_NOW_BYTES: Final = 128 << 10
@@ -161,14 +162,25 @@ class CacheFile:
             )
 
     def delete(self, key: str) -> None:
-        """Delete an entry, if it is there."""
+        """Delete an entry, if it is there, so that its bytes are gone from the file."""
         with _transaction(self._writer) as execute:
-            execute("DELETE FROM entries WHERE key = ?", (key,))
+            found = execute("DELETE FROM entries WHERE key = ?", (key,)).rowcount
+        if found:
+            self._wipe_log()
 
     def delete_all(self) -> None:
         """Delete all entries; the file keeps its size, for those to come."""
         with _transaction(self._writer) as execute:
             execute("DELETE FROM entries")
+        self._wipe_log()
+
+    def _wipe_log(self) -> None:
+        """Empty the write-ahead log, which has what was written; left for later where somebody is reading."""
+        self._writer.execute(f"PRAGMA busy_timeout = {_WIPE_WAIT_MS}")
+        try:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_WAIT_S * 1000:.0f}")
 
     def _select(self, connection: sqlite3.Connection, key: str, max_bytes: int, now: float) -> Entry | None:
         row = connection.execute(_READ, (max_bytes, key)).fetchone()
@@ -298,6 +310,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(_READ, (0, "")).fetchone()
     connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA secure_delete = ON").fetchone()
     connection.execute(f"PRAGMA journal_size_limit = {16 << 20}")
 
 

@@ -52,6 +52,21 @@ def test_link_is_summarized_with_offsets_into_the_returned_text(
     assert f"Headline: {source['title']}" in str(mock_llm.requests[-1])
 
 
+@pytest.mark.parametrize("made_before", [False, True])
+def test_page_is_removed_with_its_summary(
+    visiting: httpx.Client, pages: PageServer, tmp_path: Path, *, made_before: bool
+) -> None:
+    def files() -> list[Path]:
+        return [file for file in tmp_path.rglob("*") if file.is_file() and b"lifeboat" in file.read_bytes()]
+
+    if made_before:
+        visiting.post("/v1/summaries", json={"html": BROADSHEET})
+    made = visiting.post("/v1/summaries", json={"url": pages.add("/vote", BROADSHEET)}).json()
+    assert files()
+    assert visiting.delete(f"/v1/summaries/{made['id']}").status_code == 204
+    assert not files()
+
+
 def test_same_article_has_the_same_id_however_it_comes(visiting: httpx.Client, pages: PageServer) -> None:
     url = pages.add("/lifeboat", BROADSHEET)
     by_url = visiting.post("/v1/summaries", json={"url": url}).json()
