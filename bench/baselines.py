@@ -68,9 +68,9 @@ async def bare_openai(url: str) -> AsyncIterator[Summarize]:
 async def pipeline(url: str) -> AsyncIterator[Summarize]:
     """Standfirst's own pipeline with all checks, without its HTTP server."""
     from service.assembly import Assembly  # noqa: PLC0415
+    from service.planning import Article, Options  # noqa: PLC0415
     from service.run import CachePolicy  # noqa: PLC0415
     from service.settings import Settings  # noqa: PLC0415
-    from service.summarizer import Article, Options  # noqa: PLC0415
 
     settings = Settings(
         openai_base_url=url, model="mock", cache_url="memory://", policy="strict", llm_concurrency=50

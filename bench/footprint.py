@@ -26,7 +26,7 @@ from bench.news import make_article, make_paragraphs
 from bench.recording import LONG_CHARACTERS, LONG_MODEL, record, settings_for
 from service.assembly import Assembly
 from service.llm import ChatReply, ChatRequest
-from service.summarizer import Article, Options
+from service.planning import Article, Options
 
 LARGEST = 5_000_000  # bytes, as STANDFIRST_MAX_ARTICLE_BYTES is shipped
 EDITS = 20

@@ -13,9 +13,9 @@ from bench.harness import Json
 from bench.mock_llm import MockLLM
 from bench.news import make_article
 from service.assembly import Assembly
+from service.planning import Article, Options
 from service.run import CachePolicy
 from service.settings import Settings
-from service.summarizer import Article, Options
 
 REPLY_S = 0.5
 REPLY = {"first_token_s": 0.2, "per_token_s": 0.005, "reply_tokens": 60}

@@ -28,11 +28,12 @@ from service.llm import LLM, ChatReply, ChatRequest, TokenUsage
 from service.local_llm import MODEL as LOCAL_MODEL
 from service.local_llm import LocalLLMServer
 from service.openai_llm import OpenAILLM
+from service.planning import EXTRACTIVE, Models
 from service.prompts import PromptLibrary
 from service.resilience import Breaker, Call, Endpoint, Fallback, Hedged, Limited, RateLimited, Retrying
 from service.settings import Settings, variable_of
 from service.spending import Treasury
-from service.summarizer import EXTRACTIVE, Models, Summarizer
+from service.summarizer import Summarizer
 from service.telemetry import Metrics, Telemetry, start_tracing
 from service.tokens import get_encoding
 

@@ -30,12 +30,12 @@ from service.commands.worker import worker
 from service.errors import RequestError, SettingError, StandfirstError
 from service.health import fault
 from service.models import LANGUAGE_PATTERN, Policy, Style, Summary
+from service.planning import Article, Options
 from service.prompts import PromptLibrary, default_folder, lock
 from service.reading import find_quotes
 from service.rendering import render_quotes, render_summary
 from service.run import CachePolicy, DraftedSentence, Event, Progress
 from service.settings import Settings
-from service.summarizer import Article, Options
 from service.telemetry import set_up_logs
 
 _STAGES = {

@@ -27,8 +27,8 @@ from service.extraction import EXTRACTION_VERSION, Extractor
 from service.fetching import Fetcher, Validators
 from service.hooks import NO_HOOKS, Hooks, Visited
 from service.models import ArticleInput, Source
+from service.planning import Article
 from service.run import DEFAULT_CACHE_POLICY, CachePolicy
-from service.summarizer import Article
 
 _LONG_TEXT: Final = 50_000  # characters from which a look at all would hold up the event loop
 _KEPT_S: Final = 86_400  # seconds that a page is kept at most, to be asked for conditionally

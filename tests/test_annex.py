@@ -25,11 +25,11 @@ from service.errors import AnnexError, LLMBusyError, LLMError, LLMLimitError
 from service.mapreduce import Prompts
 from service.openai_llm import OpenAILLM
 from service.pipeline import Job
+from service.planning import Article, Options
 from service.prompts import PromptLibrary
 from service.reading import digest_of
 from service.run import CachePolicy, Event, Progress, Run
 from service.settings import Settings
-from service.summarizer import Article, Options
 
 TEXT = make_article(7, 30_000)
 EQUIPMENT = Equipment(

@@ -9,8 +9,8 @@ import pytest
 from service.assembly import Assembly
 from service.errors import LLMError, LLMServerError
 from service.llm import ChatReply, ChatRequest
+from service.planning import Article, Options
 from service.settings import Settings
-from service.summarizer import Article, Options
 
 ARTICLE = Article(
     text="The ferry was late on Tuesday. “Nobody told us,” said Ada Holm, who waited at the pier."

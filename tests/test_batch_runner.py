@@ -26,7 +26,7 @@ from service.errors import (
     PageNotFoundError,
 )
 from service.models import ArticleInput, Usage
-from service.summarizer import Article
+from service.planning import Article
 from service.summarizer import Outcome as SummaryOutcome
 
 TICKET = Ticket("batch_1", 1, 1)

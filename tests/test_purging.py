@@ -14,9 +14,10 @@ from service.assembly import Assembly
 from service.callers import Caller
 from service.errors import RemovalError
 from service.llm import ChatReply, ChatRequest
+from service.planning import Article, Options
 from service.run import CachePolicy
 from service.settings import Settings
-from service.summarizer import Article, Options, Outcome
+from service.summarizer import Outcome
 from tests.conftest import RedisServer
 
 ANSWER = '{"sentences": [{"text": "The ferry sailed on Monday.", "passages": ["p1"]}], "quotes": []}'
@@ -102,7 +103,7 @@ async def test_removed_summary_and_its_drafts_are_gone(assembly: Assembly, llm: 
 async def test_removal_during_the_work_is_not_undone(assembly: Assembly, llm: GatedLLM) -> None:
     working = asyncio.create_task(make(assembly))
     await llm.asked.wait()
-    job = await assembly.summarizer.plan(ARTICLE, Options())
+    job = await assembly.summarizer.planner.plan(ARTICLE, Options())
     await assembly.summarizer.forget(job.id)
     llm.gate.set()
     made = await working
@@ -125,7 +126,7 @@ async def test_removal_during_the_work_of_another_process_is_not_undone(
     with redis.Redis.from_url(redis_url) as client:
         await until(lambda: any(client.hexists(key, "awaited") for key in client.keys("standfirst:lease:*")))
     await until(lambda: not waits.summarizer._belongings._tasks)
-    job = await waits.summarizer.plan(ARTICLE, Options())
+    job = await waits.summarizer.planner.plan(ARTICLE, Options())
     await waits.summarizer.forget(job.id)
     first.gate.set()
     second.gate.set()
@@ -140,7 +141,7 @@ async def test_summaries_of_an_article_are_removed_by_its_id(assembly: Assembly,
     options = [Options(), Options(style="bullets"), Options(style="standfirst")]
     ids = []
     for option in options:
-        job = await assembly.summarizer.plan(ARTICLE, option)
+        job = await assembly.summarizer.planner.plan(ARTICLE, option)
         await assembly.summarizer.claim(job, "cms", "article-17")
         ids.append((await assembly.summarizer.summarize(ARTICLE, option)).id)
     other = await make(assembly, Article(text="Another story. It is about nothing much."))
@@ -154,7 +155,7 @@ async def test_summaries_of_an_article_are_removed_by_its_id(assembly: Assembly,
 
 async def test_claim_holds_again_after_a_removal(assembly: Assembly, llm: GatedLLM) -> None:
     llm.gate.set()
-    job = await assembly.summarizer.plan(ARTICLE, Options())
+    job = await assembly.summarizer.planner.plan(ARTICLE, Options())
     for _ in range(2):
         for _ in range(2):
             await assembly.summarizer.claim(job, "cms", "article-17")
@@ -179,7 +180,7 @@ async def test_embargoed_article_leaves_no_links(assembly: Assembly, llm: GatedL
 
 async def test_ids_of_articles_are_not_told(assembly: Assembly, llm: GatedLLM, tmp_path: Path) -> None:
     llm.gate.set()
-    job = await assembly.summarizer.plan(ARTICLE, Options())
+    job = await assembly.summarizer.planner.plan(ARTICLE, Options())
     await assembly.summarizer.claim(job, "cms", "secret-slug-of-a-story")
     await make(assembly)
     assert not files_with(b"secret-slug", tmp_path)

@@ -39,9 +39,10 @@ from service.callers import Caller
 from service.errors import RequestError
 from service.models import Removed, Source, Summary, SummaryRequest
 from service.pipeline import Job
+from service.planning import Article, Options
 from service.run import CachePolicy
 from service.spending import Account
-from service.summarizer import Article, Options, Outcome, Summarizer
+from service.summarizer import Outcome, Summarizer
 
 _SummaryId = Annotated[str, PathParameter(description="A summary's `id`")]
 
@@ -95,7 +96,7 @@ async def create_summary(request: ArticleRequest) -> ASGIApp:
             recent.forget(digest)
     data = await request.read(SummaryRequest)
     article = await _article(request, data, policy)
-    job = await summarizer.plan(article, _options(data))
+    job = await summarizer.planner.plan(article, _options(data))
     if data.article_id is not None and policy.writes:
         await summarizer.claim(job, caller_of(request).id, data.article_id)
     finish = partial(_with_own_data, data=data, source=article.source)

@@ -348,7 +348,7 @@ class Batches:
             ignore_unknown=submission.ignore_unknown,
             longest_line=self.longest_line,
             max_article_bytes=most,
-            check=self._summarizer.check,
+            check=self._summarizer.planner.check,
         )
 
     @property
@@ -357,12 +357,12 @@ class Batches:
         return self._settings.max_article_bytes * _ESCAPED + _OTHER_FIELDS_BYTES
 
     def _estimator(self) -> Estimator:
-        return Estimator(self._summarizer.model_info, self._summarizer.prompt_tokens())
+        return Estimator(self._summarizer.planner.model_info, self._summarizer.planner.prompt_tokens())
 
     def _check_budget(self, submission: Submission) -> None:
         """A budget needs prices; raises RequestError."""
         model = submission.defaults.get("model")
-        info = self._summarizer.model_info(None if model is None else str(model))
+        info = self._summarizer.planner.model_info(None if model is None else str(model))
         if submission.max_cost_usd is not None and info is not None and info.output_usd is None:
             raise RequestError(
                 "the price of the model is not known, so that its cost cannot be bounded",

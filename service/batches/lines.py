@@ -10,7 +10,7 @@ import msgspec
 from service.articles import check_text, check_title
 from service.batches.models import BatchLine, LineError
 from service.errors import RequestError
-from service.summarizer import Options
+from service.planning import Options
 
 _BLOCK_LINES = 500
 _BLOCK_BYTES = 1 << 20

@@ -36,7 +36,8 @@ from service.errors import (
     StandfirstError,
 )
 from service.models import ArticleInput, Source, Usage
-from service.summarizer import Article, Summarizer
+from service.planning import Article
+from service.summarizer import Summarizer
 
 _log = logging.getLogger(__name__)
 

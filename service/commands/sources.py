@@ -12,8 +12,8 @@ from service.extraction import decode_page
 from service.fetching import HTML_TYPES, PDF_TYPE, TEXT_TYPE
 from service.intake import Intake
 from service.models import ArticleInput
+from service.planning import Article
 from service.run import DEFAULT_CACHE_POLICY, CachePolicy
-from service.summarizer import Article
 
 _TYPES = {".html": HTML_TYPES[0], ".htm": HTML_TYPES[0], ".xhtml": HTML_TYPES[1], ".pdf": PDF_TYPE}
 

@@ -20,9 +20,9 @@ from service.doctor.finding import Finding
 from service.errors import KeyFileError, PromptError, SettingError
 from service.health import fault
 from service.keys import load
+from service.planning import EXTRACTIVE
 from service.prompts import PromptLibrary
 from service.settings import Settings, variable_of
-from service.summarizer import EXTRACTIVE
 from service.tokens import get_encoding
 
 _LEAST_FREE_BYTES: Final = 1 << 30

@@ -32,8 +32,8 @@ from service.llm import LLM, ChatRequest
 from service.local_llm import LocalLLMServer
 from service.models import Message
 from service.openai_llm import OpenAILLM
+from service.planning import EXTRACTIVE
 from service.settings import Settings, variable_of
-from service.summarizer import EXTRACTIVE
 
 _SLOW_S: Final = 0.005
 _ROUNDS: Final = 20

@@ -22,6 +22,7 @@ from service.errors import (
 )
 from service.intake import Intake
 from service.models import ArticleInput, Quote, Summary
+from service.planning import Article, Options
 from service.run import CachePolicy, Event, Progress
 from service.slack.blocks import Heading, Message, buttons, modal, show_evidence, show_summary, show_text
 from service.slack.client import SlackCallError, SlackClient
@@ -31,7 +32,7 @@ from service.slack.replies import Reply
 from service.slack.text import Json
 from service.slack.threads import Conversation, converse, is_said, people_in
 from service.spending import Account
-from service.summarizer import Article, Options, Summarizer
+from service.summarizer import Summarizer
 
 _STOPPED: Final = "I was stopped before I was done; please ask again in a minute."
 _FAULT: Final = (
