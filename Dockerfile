@@ -54,6 +54,7 @@ COPY --from=build /opt/standfirst /opt/standfirst
 ENV PATH=/opt/standfirst/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2 \
     STANDFIRST_HOST=0.0.0.0 \
     STANDFIRST_PORT=8000 \
     STANDFIRST_LOG_FORMAT=json \

@@ -246,7 +246,8 @@ async def soak(server: Process, mock: Mock, seconds: float, per_second: float) -
     load = Load(server, mock, per_second)
     mock.configure(**SLOW)
     await load.know()
-    await load.run(min(WARM_S, seconds))
+    # Caches of words and of requests fill until they are at their bounds: a long run warms up for longer.
+    await load.run(min(max(WARM_S, seconds / 8), 240.0))
     before = await hold(server)
     gc.collect()
     began = time.monotonic()
