@@ -75,10 +75,13 @@ def _follow(url: str, batch: Json, pause_s: float = 0.25) -> Iterator[tuple[Json
 
 
 def _results(url: str, batch: Json) -> Counter[int]:
-    """How many results each line has."""
+    """How many summaries each line has."""
     address = f"{url}/v1/batches/{batch['id']}/results"
     with urllib.request.urlopen(address, timeout=600) as answer:  # noqa: S310 - our own
-        return Counter(msgspec.json.decode(line)["line"] for line in answer)
+        results = [msgspec.json.decode(line) for line in answer]
+    if failed := Counter(result["error"]["code"] for result in results if result["status"] != "done"):
+        print(f"  failed: {dict(failed)}", flush=True)
+    return Counter(result["line"] for result in results if result["status"] == "done")
 
 
 def _peak_mib(process: Process) -> float:
@@ -110,7 +113,7 @@ def load(count: int, model: str | None) -> list[Row]:
     query = f"?model={model}" if model else ""
     with _sqlite() as jobs, mock_llm() as mock:
         mock.configure(first_token_s=0.05)
-        with service(mock.url, jobs_url=jobs, cache_url="memory://") as server:
+        with service(mock.url, jobs_url=jobs) as server:
             idle = server.resident_mib
             begun = time.perf_counter()
             batch = _submit(server.url, range(count), query)

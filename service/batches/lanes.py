@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextvars import ContextVar
 from typing import ParamSpec, TypeVar
+
+from service.offload import IN_BATCH
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_IN_BATCH: ContextVar[bool] = ContextVar("in_batch", default=False)
 # Threads share the interpreter: more of them make nothing faster, and the event loop wait for its turn.
 _THREADS = 2
 
@@ -25,7 +25,7 @@ class Lanes(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         """See `Executor.submit`."""
-        if _IN_BATCH.get():
+        if IN_BATCH.get():
             return self._batch.submit(fn, *args, **kwargs)
         return super().submit(fn, *args, **kwargs)
 
@@ -42,4 +42,4 @@ def open_lanes() -> None:
 
 def enter_batch_lane() -> None:
     """What the current task has threads compute from now on is a batch's."""
-    _IN_BATCH.set(True)
+    IN_BATCH.set(True)
