@@ -52,6 +52,7 @@ class Rivals:
                 (mine, theirs, score)
                 for mine, theirs in _neighbours(sheet, other)
                 if (score := _likeness(sheet, mine, other, theirs)) >= _ENOUGH
+                and not _describes(theirs, mine, other)
             ]
             if close:
                 own, foreign = _unmatched(sheet, other)
@@ -118,6 +119,14 @@ def _neighbours(sheet: FactSheet, other: FactSheet) -> list[tuple[Fact, Fact]]:
     ]
 
 
+def _describes(rival: Fact, mine: Fact, told: FactSheet) -> bool:
+    """Whether `rival` is a country or a party that describes `mine` there: "Democratic Senator Ruiz"."""
+    if not isinstance(rival, Name) or any(word[0] != "@" for word in rival.words):
+        return False
+    behind = (name for name in told.names if 0 <= name.first - rival.last <= _LIST_GAP)
+    return any(_same(name, mine) for name in behind)
+
+
 def _unmatched(sheet: FactSheet, other: FactSheet) -> tuple[set[Fact], set[Fact]]:
     """The facts of each sheet that the other has not."""
     left: set[Fact] = set()
@@ -173,8 +182,8 @@ def find_swapped(sheet: FactSheet, told: FactSheet) -> list[Number]:
                 continue
             own_a, own_b = _telling_after(sheet, a), _telling_after(sheet, b)
             straight = len(own_a & theirs[a.value]) + len(own_b & theirs[b.value])
-            crossed = len(own_a & theirs[b.value]) + len(own_b & theirs[a.value])
-            if crossed > max(straight, 1):
+            to_b, to_a = len(own_a & theirs[b.value]), len(own_b & theirs[a.value])
+            if to_a and to_b and to_a + to_b > straight:
                 found += [a, b]
     return found
 

@@ -147,3 +147,24 @@ def test_rounded_and_rewritten_figures_are_found(sentence: str) -> None:
 )
 def test_figures_that_no_rounding_explains_are_flagged(sentence: str, wrong: str, reason: str) -> None:
     assert (wrong, reason) in check_figures(sentence)
+
+
+LEAD = (
+    "Talks at Quay Radio\n\n"
+    "On Quay Radio on Sunday, Rep. Lena Amsel said Democratic candidate Oona Greer kept a private boat.\n\n"
+    "The harbour was calm. Nobody saw a wave all day. Karel Farrow asked when the boat had been bought.\n\n"
+    "Greer leads Bruno Petrik 1,428 to 1,153 in pledged votes, and 516 to 39 among captains."
+)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Amsel told Quay Radio host Karel Farrow about a boat.",
+        "Rep. Lena Amsel said Greer's private boat is a problem.",
+        "Greer holds 1,428 pledged votes to Petrik's 1,153, and a wider lead of 516 to 39 among captains.",
+    ],
+)
+def test_a_summary_that_joins_what_the_lead_says_is_left_alone(sentence: str) -> None:
+    index = ArticleIndex(LEAD, sentences=find_sentences(LEAD, find_paragraphs(LEAD)))
+    assert index.check(sentence).unsupported == []

@@ -21,6 +21,7 @@ from service.vocabulary import MONEY
 from service.words import stem, words_of
 
 _MOST = 60  # sentences that are read for one look-up
+_LEAD = 2  # sentences: the headline, perhaps, and the first one
 _LONGEST_GAP = 3  # words between an owner and what is owned
 _PERSON_ENDINGS = ("er", "or", "ist", "ian", "man", "woman", "eer")
 _PERSON_NOUNS = ROLES | words_of(
@@ -103,22 +104,19 @@ class Ties:
 
     def _is_of_others(self, name: Name, sheet: FactSheet) -> bool:
         """Whether the article never has `name` near what it is said to be of: "Quay Radio host Ana Ruiz"."""
-        at = name.first
         person = [w for w in name.words if w not in TITLES and w[0] != "@"]
-        before = next((n for n in sheet.names if 0 <= at - n.last <= _LONGEST_GAP), None)
-        if before is None or not person or not _adjoin(sheet, before.last - 1, at - before.last + 1):
-            return False
-        if at > before.last:
-            between = all(_is_small(sheet, i) for i in range(before.last, at - 1))
-            if not between or not _is_person_noun(sheet, at - 1):
-                return False
-        elif not _is_possessive(sheet, before):
+        before = next((n for n in sheet.names if 0 <= name.first - n.last <= _LONGEST_GAP), None)
+        if before is None or not person or not _is_said_to_be_of(sheet, name.first, before):
             return False
         if all(w[0] == "@" and "." not in w for w in before.words):
             return False  # a nationality is added from memory
         bodies = self._find_name([w for w in before.words if w not in TITLES] or before.words)
         places = self._find_name(person[-1:])
-        return bool(bodies and places) and bodies.isdisjoint(i + k for i in places for k in (-1, 0, 1))
+        near = {i + k for i in places for k in (-1, 0, 1)}
+        # What the lead names, all of the article may be about.
+        if not bodies or not near or min(bodies) < _LEAD or not bodies.isdisjoint(near):
+            return False
+        return any(_is_person(n) for i in islice(sorted(bodies), _MOST) for n in self._sheet(i).names)
 
     def _owns_what_others_own(self, name: Name, sheet: FactSheet) -> bool:
         """Whether the article has "Ruiz's search", and never that of `name`."""
@@ -202,6 +200,20 @@ def _is_person_noun(sheet: FactSheet, at: int) -> bool:
     return _is_small(sheet, at) and (
         word in _PERSON_NOUNS or word in PERSONS or (len(word) > 5 and word.endswith(_PERSON_ENDINGS))
     )
+
+
+def _is_said_to_be_of(sheet: FactSheet, at: int, body: Name) -> bool:
+    """Whether `body` leads to the name at `at`: "Quay Radio's Ana Ruiz", "Quay Radio host Ana Ruiz"."""
+    if not _adjoin(sheet, body.last - 1, at - body.last + 1):
+        return False
+    if at == body.last:
+        return _is_possessive(sheet, body)
+    return all(_is_small(sheet, i) for i in range(body.last, at)) and _is_person_noun(sheet, at - 1)
+
+
+def _is_person(name: Name) -> bool:
+    """Whether a name may be that of a person, in full."""
+    return sum(word not in TITLES and word[0] != "@" for word in name.words) == len(name.words) == 2
 
 
 def _adjoin(sheet: FactSheet, first: int, count: int) -> bool:
