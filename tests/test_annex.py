@@ -244,13 +244,14 @@ async def test_articles_beyond_its_room_wait_no_longer_than_their_deadline(
     assert (await waiting).degraded is False
 
 
-async def test_process_gets_no_secret_and_ends_with_the_annex(
+async def test_process_gets_no_secret_and_no_interrupt_and_ends_with_the_annex(
     annex: Annex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-for-others")
     await annex.make(job(), run())
     pid = annex.pid
     assert "sk-not-for-others" not in environment_of(pid)
+    assert os.getpgid(pid or 0) != os.getpgid(0)  # ctrl-C does not reach it
     await annex.aclose()
     assert annex.pid is None
     with pytest.raises(ProcessLookupError):

@@ -40,6 +40,7 @@ class AnnexProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),
+            process_group=0,  # ctrl-C is for the service, which ends it in its turn
         )
         reader = asyncio.StreamReader(limit=_BUFFER)
         pipes = cls(process, reader)
