@@ -221,14 +221,14 @@ def test_answer_that_breaks_off_is_begun_again(serve: Serve, mock_llm: MockLLM) 
 
 def test_silence_is_filled_with_comments(serve: Serve, mock_llm: MockLLM) -> None:
     service = serve(stream_heartbeat_s=0.02)
-    mock_llm.configure(first_token_s=0.3)
+    mock_llm.configure(first_token_s=0.6)
     text = service.post("/v1/summaries", json=BODY, headers=EVENTS).text
-    assert sum(line.startswith(":") for line in text.splitlines()) >= 3
+    assert sum(line.startswith(":") for line in text.splitlines()) >= 2
     assert names(read(text.splitlines()))[-1] == "result"
 
 
 async def test_all_who_ask_share_one_call(service: httpx.Client, mock_llm: MockLLM) -> None:
-    mock_llm.configure(first_token_s=0.5, reply_tokens=40)
+    mock_llm.configure(first_token_s=1.0, reply_tokens=40)  # so that all have asked before
     async with httpx.AsyncClient(base_url=service.base_url, timeout=60, trust_env=False) as client:
         answers = await asyncio.gather(
             *(client.post("/v1/summaries", json=BODY, headers=EVENTS) for _ in range(10)),
@@ -244,7 +244,7 @@ async def test_all_who_ask_share_one_call(service: httpx.Client, mock_llm: MockL
 
 
 async def test_late_caller_gets_what_came_before(service: httpx.Client, mock_llm: MockLLM) -> None:
-    mock_llm.configure(reply_tokens=200, per_token_s=0.005)
+    mock_llm.configure(reply_tokens=200, per_token_s=0.01)
     async with streaming(service) as first:
         early = []
         async for event in first:
@@ -261,7 +261,7 @@ async def test_late_caller_gets_what_came_before(service: httpx.Client, mock_llm
 
 async def test_caller_who_reconnects_joins_the_work(serve: Serve, mock_llm: MockLLM) -> None:
     service = serve(stream_linger_s=60)
-    mock_llm.configure(first_token_s=0.5)
+    mock_llm.configure(first_token_s=1.5)
     async with streaming(service):
         await until(mock_llm, in_flight=1)
     async with streaming(service) as events:
