@@ -62,7 +62,16 @@ class Metrics:
         self._cost = cost
         ProcessCollector(registry=self.registry)
         self._gauge("build_info", "Version of the service", "version").labels(__version__).set(1)
+        self._budget = self._gauge(
+            "budget_spent_share", "Of today's budget, spent or reserved; 0 without one"
+        )
+        self._problems = self._gauge("problem", "1 where a part does less than it should", "part")
+        self._define_edges()
+        self._define_summaries()
+        self._define_calls()
+        self._define_endpoints()
 
+    def _define_edges(self) -> None:
         self._requests = self._durations(
             "http_request_duration_seconds",
             "Requests, from the first byte to the last of the answer",
@@ -76,7 +85,21 @@ class Metrics:
         self.tasks = 0
         self._gauge("tasks", "Tasks of the event loop").set_function(lambda: self.tasks)
         self._answered: dict[tuple[str, str, int], Durations] = {}
+        self._page_s = self._histogram(
+            "page_duration_seconds", "Pages fetched and read, or why they were not", _STAGE_S, "outcome"
+        )
+        self._settled = self._counter("batch_articles", "Articles of batches that ended here", "outcome")
+        self._backlog = self._gauge(
+            "batch_backlog", "Batches that run and their articles, alike in all processes", "what"
+        )
+        self._store_s = self._durations(
+            "cache_operation_duration_seconds",
+            "Uses of the cache",
+            _STORE_S,
+            ("backend", "operation", "kind", "result"),
+        )
 
+    def _define_summaries(self) -> None:
         asked = self._counter("summaries", "Summaries that were asked for and given", "cache")
         self._given = {state: asked.labels(state) for state in get_args(CacheState)}
         by = ("model", "prompt")
@@ -89,10 +112,7 @@ class Metrics:
         self._quotes = self._counter("quotes", "Key quotes by who named the speaker", *by, "attribution")
         self._stage_s = self._histogram("stage_duration_seconds", "Stages of the work", _STAGE_S, "stage")
 
-        self._page_s = self._histogram(
-            "page_duration_seconds", "Pages fetched and read, or why they were not", _STAGE_S, "outcome"
-        )
-
+    def _define_calls(self) -> None:
         to = ("endpoint", "model", "prompt")
         self._calls = self._counter("llm_calls", "Calls of a model, each try by itself", *to, "outcome")
         self._call_s = self._histogram(
@@ -102,11 +122,7 @@ class Metrics:
         self._usd = self._counter("llm_cost_usd", "Cost by the catalogue's prices", *to)
         self._unpriced = self._counter("llm_calls_unpriced", "Answered calls of unknown cost", *to)
 
-        self._settled = self._counter("batch_articles", "Articles of batches that ended here", "outcome")
-        self._backlog = self._gauge(
-            "batch_backlog", "Batches that run and their articles, alike in all processes", "what"
-        )
-
+    def _define_endpoints(self) -> None:
         at = "endpoint"
         self._retries = self._counter("llm_retries", "Calls that were repeated", at, "error")
         self._hedges = self._counter("llm_hedges", "Slow calls that were sent a second time", at)
@@ -119,17 +135,6 @@ class Metrics:
         self._in_flight = self._gauge("llm_in_flight", "Calls under way", at)
         self._limit = self._gauge("llm_limit", "Most calls at once, as adapted to the server", at)
         self._waiting = self._gauge("llm_waiting", "Calls that wait for a place", at)
-
-        self._store_s = self._durations(
-            "cache_operation_duration_seconds",
-            "Uses of the cache",
-            _STORE_S,
-            ("backend", "operation", "kind", "result"),
-        )
-        self._budget = self._gauge(
-            "budget_spent_share", "Of today's budget, spent or reserved; 0 without one"
-        )
-        self._problems = self._gauge("problem", "1 where a part does less than it should", "part")
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""
