@@ -23,7 +23,7 @@ from service.tokens import count_tokens, get_encoding
 
 EXTRACTIVE: Final = "extractive"
 # Raised with every change of code that changes results, so that results of older code are misses.
-PIPELINE_VERSION: Final = 6
+PIPELINE_VERSION: Final = 7
 
 _LONG_ARTICLE = 100_000  # characters from which hashing would hold the event loop for a millisecond
 

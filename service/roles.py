@@ -11,6 +11,7 @@ from service.words import words_of
 Role: TypeAlias = Literal["speech", "fragment", "title", "scare"]
 
 _LONG = 120  # characters; longer ones are no titles
+_LONGEST_HEADLINE = 200
 _TERMINAL = ".,!?…。！？；؟"
 _KEY_FOLLOWS = re.compile(r":[ ]?[\"\[{\d]")
 _DATA_PRECEDES = re.compile(r"(?:[{\[]|\":)[ ]?$")
@@ -72,7 +73,7 @@ def role_of(text: str, outer_start: int, outer_end: int, words: str) -> Role:
     after = text[outer_end : outer_end + 100]
     if mark in "—–―":
         return "speech"
-    if _is_cited(mark, before, after):
+    if _is_cited(mark, before, after) or _is_headline(text, outer_start, words):
         return "title"
     if len(words) > _LONG:
         return "speech"
@@ -83,6 +84,13 @@ def role_of(text: str, outer_start: int, outer_end: int, words: str) -> Role:
     if not attributed and (_is_title(words, lead) or _is_motto(words, lead, tail)):
         return "title"
     return _role_spoken(mark, words, before, tail, attributed=attributed)
+
+
+def _is_headline(text: str, outer_start: int, words: str) -> bool:
+    """Whether a headline in capitals quotes them so, which is not how they were said: `'Tired Of It'`."""
+    if outer_start > _LONGEST_HEADLINE or "\n" in text[:outer_start].lstrip():
+        return False
+    return _is_title(words.rstrip(_TERMINAL), "") if len(words) <= _LONG else False
 
 
 def _is_cited(mark: str, before: str, after: str) -> bool:
@@ -122,7 +130,7 @@ def _is_data(before: str, after: str) -> bool:
 
 def _is_title(words: str, before: str) -> bool:
     """Whether every word but the small ones is capitalized, or a work is announced: `her novel "…"`."""
-    if words[-1] == ".":
+    if words[-1:] in ("", "."):
         return False
     tokens = words.split()
     introduced = _TITLE_WORD.search(before) is not None

@@ -175,6 +175,8 @@ def test_a_dash_opens_no_speech_in_other_languages(text: str) -> None:
         ('It was her "You are no Captain Lund" moment.', "speech"),
         ('Jan Holm, author of "Tides and Toll," lives there.', "title"),
         ("彼女は『海の家』を書いた。", "title"),
+        ("Mayor Lund: ‘We Are Tired Of This Old Bridge.’\n\nThe mayor spoke on Monday.", "title"),
+        ("Mayor Lund: ‘We are tired of this bridge.’\n\nThe mayor spoke on Monday.", "speech"),
         ("彼女は「寒かった」と話した。", "speech"),
     ],
 )
