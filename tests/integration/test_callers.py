@@ -39,6 +39,7 @@ def client(
         jobs_url=f"sqlite:///{tmp_path}/jobs.sqlite3",
         batch_concurrency=2,
         max_article_bytes=20_000,
+        max_page_bytes=20_000,
     )
 
 
