@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -275,9 +275,11 @@ class Assembly:
             stack.push_async_callback(self.batches.aclose)
             for encoding in {self._catalogue.find(model).encoding for model in self._models}:
                 await asyncio.to_thread(get_encoding, encoding)
-            if self._first_client is not None and self._models != (EXTRACTIVE,):
-                await self._first_client.warm_up()
             settle_collector()
+            if self._first_client is not None and self._models != (EXTRACTIVE,):
+                # The service is ready before it: a call that comes sooner waits for it, and no other request.
+                warming = asyncio.create_task(_warm_up(self._first_client))
+                stack.push_async_callback(asyncio.wait, [warming])
             self._stack = stack.pop_all()
         return self
 
@@ -317,6 +319,11 @@ class Assembly:
     def ready(self) -> bool:
         """Whether a summary asked for now would be answered by the model."""
         return self._local is None or self._local.ready
+
+
+async def _warm_up(client: OpenAILLM) -> None:
+    with suppress(Exception):  # the first call meets it again, and tells
+        await client.warm_up()
 
 
 @cache
