@@ -322,7 +322,7 @@ class FoundQuote(Struct, frozen=True, kw_only=True):
         QuotationRole,
         Meta(
             description="`speech`: somebody's words. `fragment`: a few of them inside a sentence. `title`: "
-            "the name of a work. `scare`: a word held at a distance"
+            "the name or motto of a work, a law, a campaign. `scare`: words held at a distance or explained"
         ),
     ]
     speaker: Speaker | None
