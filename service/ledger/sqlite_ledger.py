@@ -15,6 +15,7 @@ from service.ledger.base import USAGE_DAYS, Counts, Grant, Ledger, LedgerError, 
 T = TypeVar("T")
 
 _BUSY_WAIT_S: Final = 5.0
+_OPEN_AGAIN_S: Final = 0.01
 _TIDY_EVERY_S: Final = 3_600.0
 _TABLES: Final = (
     "counters (name TEXT PRIMARY KEY, total INTEGER NOT NULL, expires_at REAL NOT NULL)",
@@ -155,7 +156,7 @@ class SQLiteLedger(Ledger):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(self._path, timeout=_BUSY_WAIT_S, isolation_level=None, check_same_thread=False)
         try:
-            db.execute("PRAGMA journal_mode = WAL").fetchone()
+            self._turn_to_wal(db)
             db.execute("PRAGMA synchronous = NORMAL")
             for table in _TABLES:
                 db.execute(f"CREATE TABLE IF NOT EXISTS {table} WITHOUT ROWID")
@@ -164,6 +165,20 @@ class SQLiteLedger(Ledger):
             raise
         self._connection = db
         return db
+
+    @staticmethod
+    def _turn_to_wal(db: sqlite3.Connection) -> None:
+        """Turn the file to write-ahead logging, which does not wait for others who open it in this moment."""
+        until = time.monotonic() + _BUSY_WAIT_S
+        while True:
+            try:
+                db.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as exc:
+                if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                    raise
+                time.sleep(_OPEN_AGAIN_S)
+            else:
+                return
 
     def _tidy(self, db: sqlite3.Connection, now: float) -> None:
         self._tidied_at = now
