@@ -59,6 +59,14 @@ class Engine:
         """
         if not _ONE.acquire(blocking=False):
             raise RuntimeError("another engine runs in this process")
+        try:
+            self._launch(loop)
+        except BaseException:
+            DBOS.destroy(destroy_registry=True)
+            _ONE.release()
+            raise
+
+    def _launch(self, loop: asyncio.AbstractEventLoop) -> None:
         config = DBOSConfig(
             name=_NAME,
             system_database_engine=self._database,

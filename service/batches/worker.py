@@ -72,7 +72,7 @@ class Worker:
         self._engine = Engine(store.engine, self._roster.id, _AHEAD * self._concurrency, self._run)
         self._wake = asyncio.Event()
         self._alive = 1
-        self._launched = False
+        self._launching: asyncio.Future[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -86,8 +86,7 @@ class Worker:
     async def _work(self) -> None:
         while not await self._store.insist(self._roster.join):  # noqa: ASYNC110 - another process's
             await asyncio.sleep(_JOIN_S)
-        await asyncio.to_thread(self._engine.launch, asyncio.get_running_loop())
-        self._launched = True
+        await self._launch()
         open_lanes()
         self._tasks.append(asyncio.create_task(self._tend()))
         while True:
@@ -103,6 +102,18 @@ class Worker:
         enter_batch_lane()
         async with self._slots:
             await self._runner.run(ticket)
+
+    async def _launch(self) -> None:
+        """Start the engine, however often that takes."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._launching = asyncio.ensure_future(asyncio.to_thread(self._engine.launch, loop))
+            try:
+                return await asyncio.shield(self._launching)
+            except Exception as exc:  # noqa: BLE001 - the database's, or another engine's in this process
+                name = type(exc).__name__
+                _log.error("the engine of batches does not start (%s); trying again in %g s", name, _JOIN_S)
+                await asyncio.sleep(_JOIN_S)
 
     async def _tend(self) -> None:
         """Show that this process lives, take over from those that do not, and clear away what has ended."""
@@ -127,8 +138,10 @@ class Worker:
         """Begin no more, and give what is under way some seconds; the rest is for whoever comes next."""
         feeding = self._tasks[:1]
         await _cancel(feeding)
-        if self._launched:
-            await asyncio.to_thread(self._engine.stop, grace_s)
+        if self._launching is not None:  # a launch under way cannot be broken off, only undone
+            await asyncio.wait([self._launching])
+            if self._launching.exception() is None:
+                await asyncio.to_thread(self._engine.stop, grace_s)
         await _cancel(self._tasks)
         await self._desk.aclose()
         with contextlib.suppress(JobStoreError):
