@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--requests", type=int, default=5_000)
     parser.add_argument("--limit", type=int, default=10_000)
-    parser.add_argument("--usd", type=float, default=0.1)
+    parser.add_argument("--usd", type=float, default=0.25)
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="standfirst-bench-")))
