@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,17 @@ from bench.mock_llm import MockLLM
 from service.app import create_app
 from service.settings import Settings
 from tests.batch_backends import BACKENDS, PostgresServer, postgres_server
+
+
+@pytest.fixture(autouse=True)
+def _loggers() -> Iterator[None]:
+    """Leaves loggers to the next test as this one found them: commands that run in here set them up."""
+    loggers = [logging.getLogger(name) for name in ("service", "service.access", "uvicorn", "uvicorn.access")]
+    before = [(one, one.level, one.propagate, one.handlers[:]) for one in loggers]
+    yield
+    for one, level, propagate, handlers in before:
+        one.setLevel(level)
+        one.propagate, one.handlers[:] = propagate, handlers
 
 
 @pytest.fixture
