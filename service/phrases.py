@@ -35,7 +35,7 @@ from service.references import SOMEBODY, References
 UNKNOWN = Entity(Mention(0, 0, ("",)))
 Answer: TypeAlias = Entity | None
 
-_TOKEN = re.compile(r"\w++(?:['’]\w++)*+|[,;:()]")
+_TOKEN = re.compile(r"\w++(?:['’]\w++)*|[,;:()]")
 _OWNED = re.compile(
     rf"(?:['’]s?)?[ \xa0](?:\w+[ \xa0])?(?P<noun>{'|'.join(sorted(INSTITUTIONS | WRITINGS))})\b"
 )

@@ -14,7 +14,7 @@ _MAX_CANDIDATES = 40
 _MAX_DESCRIBED = 400
 _CHARACTERS_A_POINT = 150
 _CLAUSE_STARTS = frozenset('\n.!?,;:—–-”"»')
-_WORD = re.compile(r"[^\W\d_]++(?:-\w++)*+")
+_WORD = re.compile(r"[^\W\d_]++(?:-\w++)*")
 _GERMAN_ARTICLES = ("der ", "die ", "dem ", "den ")
 # Stands for a pronoun where an office is all that is said of a person.
 SOMEBODY = "somebody"
