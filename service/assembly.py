@@ -16,6 +16,7 @@ from service.batches import Batches
 from service.cache import CacheStore, open_flights, open_store
 from service.catalogue import Catalogue, cost_usd
 from service.connections import USER_AGENT
+from service.embedded import EmbeddedLLM
 from service.errors import KeyFileError, SettingError, StoreError
 from service.extraction import Extractor
 from service.fetching import Fetcher, FetchLimits
@@ -24,7 +25,7 @@ from service.intake import Intake
 from service.keys import KeyRing
 from service.ledger import Ledger, open_ledger
 from service.limits import RequestLimits
-from service.llm import LLM, ChatReply, ChatRequest, TokenUsage
+from service.llm import LLM, TokenUsage
 from service.local_llm import MODEL as LOCAL_MODEL
 from service.local_llm import LocalLLMServer
 from service.openai_llm import OpenAILLM
@@ -46,28 +47,6 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _FIRST = "first"
 _EMBEDDED = "embedded"
 _LEFT_ALONE = "its server failed too often and is left alone for some seconds"
-
-
-class EmbeddedLLM:
-    """The embedded LLM as an `LLM`: waits until its server is ready, then asks it."""
-
-    def __init__(self, server: LocalLLMServer) -> None:
-        self._server = server
-        self._llm: OpenAILLM | None = None
-
-    async def complete(self, request: ChatRequest) -> ChatReply:
-        """See `LLM.complete`."""
-        await self._server.wait_ready(request.timeout_s)
-        if self._llm is None:
-            self._llm = OpenAILLM(
-                self._server.base_url, self._server.api_key, structured_output={LOCAL_MODEL: "none"}
-            )
-        return await self._llm.complete(request)
-
-    async def aclose(self) -> None:
-        """See `LLM.aclose`."""
-        if self._llm is not None:
-            await self._llm.aclose()
 
 
 class Assembly:

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from service.assembly import DEFAULT_BASE_URL, EmbeddedLLM, model_names
+from service.assembly import DEFAULT_BASE_URL, model_names
 from service.cache import open_store
 from service.doctor.finding import Finding
+from service.embedded import EmbeddedLLM
 from service.errors import (
     JobStoreError,
     LLMAuthenticationError,
