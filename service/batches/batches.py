@@ -9,26 +9,23 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from service.batches.estimates import Estimator, Guess
-from service.batches.lines import Accepted, RawLine, Reader, grouped, hashed
+from service.batches.admission import MOST_ERRORS, Admission
+from service.batches.lines import RawLine, hashed
 from service.batches.models import Batch, BatchPage, Delivery, Estimate, LineError, Receipt, Submission
 from service.batches.opening import has_work, open_store
 from service.errors import (
     BadLinesError,
     BatchConflictError,
     BatchNotFoundError,
-    BatchTooLargeError,
     JobStoreError,
-    PageError,
-    RequestError,
 )
 from service.hooks import NO_HOOKS, Hooks
 from service.intake import Intake
-from service.settings import Settings, variable_of
+from service.settings import Settings
 from service.summarizer import Summarizer
 
 if TYPE_CHECKING:
@@ -39,19 +36,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_MOST_ERRORS = 100
 _RESULTS_AT_ONCE = 100
 _WATCH_S = 0.25
 _LONGEST_WATCH_S = 2.0
 _AGAIN_S = 2.0
-# What a line needs beside its article, as a body of `POST /v1/summaries` does.
-_ESCAPED = 3
-_OTHER_FIELDS_BYTES = 100_000
-
-
-class _Block(NamedTuple):
-    accepted: list[Accepted]
-    bad: list[LineError]
 
 
 class Batches:
@@ -74,6 +62,7 @@ class Batches:
         webhooks: WebhookSender | None = None,
     ) -> None:
         self._webhooks = webhooks
+        self._admission = Admission(settings, summarizer.planner, webhooks)
         self._courier: Courier | None = None
         self._settings = settings
         self._intake = intake
@@ -171,9 +160,7 @@ class Batches:
             RequestError: what holds for all lines cannot be used.
             JobStoreError: the database cannot be used.
         """
-        reader = self._reader(submission)
-        self._check_budget(submission)
-        await self._check_webhook(submission)
+        await self._admission.check(submission)
         store = await self._open()
         digest = _digest(submission)
         known = await store.call(store.receiving.find, submission)
@@ -183,7 +170,7 @@ class Batches:
         if batch_id is None:
             raise _being_received()
         try:
-            errors = await self._receive(store, batch_id, hashed(lines, digest), reader, submission)
+            errors = await self._receive(store, batch_id, hashed(lines, digest), submission)
             await store.call(store.receiving.seal, batch_id, digest.hexdigest())
         except BaseException:
             await asyncio.shield(store.call(store.receiving.discard, batch_id))
@@ -197,24 +184,22 @@ class Batches:
         store: Store,
         batch_id: str,
         lines: AsyncIterable[Sequence[RawLine]],
-        reader: Reader,
         submission: Submission,
     ) -> list[LineError]:
-        estimator = self._estimator()
+        admission = self._admission
         errors: list[LineError] = []
         accepted = bad = 0
-        async for block in self._blocks(lines, reader):
+        async for block in admission.blocks(lines, submission):
             if submission.strict and (bad or block.bad):
                 bad += len(block.bad)  # nothing is kept any more, but what else is wrong should be known
-                errors += block.bad[: _MOST_ERRORS - len(errors)]
+                errors += block.bad[: MOST_ERRORS - len(errors)]
                 continue
-            guesses = await asyncio.to_thread(_guess, estimator, block.accepted)
-            estimates = [guess.cost_usd or 0.0 for guess in guesses]
+            estimates = [guess.cost_usd or 0.0 for guess in await admission.guess(block.accepted)]
             taken = await store.call(store.receiving.add, batch_id, block.accepted, estimates, block.bad)
-            errors += sorted([*block.bad, *taken], key=lambda error: error.line)[: _MOST_ERRORS - len(errors)]
+            errors += sorted([*block.bad, *taken], key=lambda error: error.line)[: MOST_ERRORS - len(errors)]
             accepted += len(block.accepted) - len(taken)
             bad += len(block.bad) + len(taken)
-            self._check_size(accepted + bad)
+            admission.check_size(accepted + bad)
         if bad and submission.strict:
             raise BadLinesError(f"{bad} lines are no requests, and nothing was kept", errors)
         if not accepted:
@@ -241,34 +226,18 @@ class Batches:
                 field="Idempotency-Key",
                 remedy="send a new key with a new batch",
             )
-        errors = await store.call(store.views.bad_lines, batch_id, _MOST_ERRORS)
+        errors = await store.call(store.views.bad_lines, batch_id, MOST_ERRORS)
         batch = await self.progress(batch_id, submission.owner)
         return Receipt(batch=batch, errors=errors, repeated=True)
 
     async def estimate(self, lines: AsyncIterable[Sequence[RawLine]], submission: Submission) -> Estimate:
         """What a batch would come to; touches nothing, and asks nobody. Raises as `submit` does."""
-        reader, estimator = self._reader(submission), self._estimator()
-        errors: list[LineError] = []
-        articles = invalid = read = written = 0
-        cost_usd: float | None = 0.0
-        async for block in self._blocks(lines, reader):
-            errors += block.bad[: _MOST_ERRORS - len(errors)]
-            invalid += len(block.bad)
-            articles += len(block.accepted)
-            self._check_size(articles + invalid)
-            for guess in await asyncio.to_thread(_guess, estimator, block.accepted):
-                read += guess.input_tokens
-                written += guess.output_tokens
-                unknown = cost_usd is None or guess.cost_usd is None
-                cost_usd = None if unknown else (cost_usd or 0.0) + (guess.cost_usd or 0.0)
-        return Estimate(
-            articles=articles,
-            invalid=invalid,
-            input_tokens=read,
-            output_tokens=written,
-            cost_usd=cost_usd,
-            errors=errors,
-        )
+        return await self._admission.estimate(lines, submission)
+
+    @property
+    def longest_line(self) -> int:
+        """Most bytes of a line."""
+        return self._admission.longest_line
 
     async def progress(self, batch_id: str, owner: str) -> Batch:
         """How far a batch is; raises BatchNotFoundError."""
@@ -341,68 +310,6 @@ class Batches:
         store = await self._open()
         return await store.call(store.deliveries.of, batch_id)
 
-    def _reader(self, submission: Submission) -> Reader:
-        most = self._settings.max_article_bytes
-        return Reader(
-            defaults=submission.defaults,
-            ignore_unknown=submission.ignore_unknown,
-            longest_line=self.longest_line,
-            max_article_bytes=most,
-            check=self._summarizer.planner.check,
-        )
-
-    @property
-    def longest_line(self) -> int:
-        """Most bytes of a line."""
-        return self._settings.max_article_bytes * _ESCAPED + _OTHER_FIELDS_BYTES
-
-    def _estimator(self) -> Estimator:
-        return Estimator(self._summarizer.planner.model_info, self._summarizer.planner.prompt_tokens())
-
-    def _check_budget(self, submission: Submission) -> None:
-        """A budget needs prices; raises RequestError."""
-        model = submission.defaults.get("model")
-        info = self._summarizer.planner.model_info(None if model is None else str(model))
-        if submission.max_cost_usd is not None and info is not None and info.output_usd is None:
-            raise RequestError(
-                "the price of the model is not known, so that its cost cannot be bounded",
-                field="max_cost_usd",
-                remedy="name its prices in a file at STANDFIRST_MODELS_FILE, or leave the budget out",
-            )
-
-    async def _check_webhook(self, submission: Submission) -> None:
-        """Somebody must be there to call it, and may; raises RequestError."""
-        if submission.webhook is None:
-            return
-        if self._webhooks is None:
-            raise RequestError(
-                "this service calls no webhooks",
-                field="webhook",
-                remedy=f"leave it out, or set {variable_of('webhook_secret')}",
-            )
-        try:
-            await self._webhooks.check(submission.webhook)
-        except PageError as exc:
-            raise RequestError(
-                str(exc), field="webhook", remedy="give the https URL of a host that this service may call"
-            ) from exc
-
-    def _check_size(self, lines: int) -> None:
-        most = self._settings.batch_max_articles
-        if lines > most:
-            raise BatchTooLargeError(
-                f"a batch has at most {most} lines", limit=most, unit="line", remedy="send it in parts"
-            )
-
-    async def _blocks(self, lines: AsyncIterable[Sequence[RawLine]], reader: Reader) -> AsyncIterator[_Block]:
-        """The lines as they were read, in blocks that suit a transaction."""
-        async for block in grouped(lines):
-            read = await asyncio.to_thread(reader.read, block)
-            yield _Block(
-                [line for line in read if isinstance(line, Accepted)],
-                [line for line in read if isinstance(line, LineError)],
-            )
-
 
 async def _read_results(store: Store, batch_id: str, after: int) -> AsyncIterator[bytes]:
     more = True
@@ -415,10 +322,6 @@ async def _read_results(store: Store, batch_id: str, after: int) -> AsyncIterato
 def _digest(submission: Submission) -> hashlib._Hash:
     """Adds up what a batch is, but for its budget, which may be changed later."""
     return hashlib.sha256(msgspec.json.encode(msgspec.structs.replace(submission, max_cost_usd=None)))
-
-
-def _guess(estimator: Estimator, lines: Sequence[Accepted]) -> list[Guess]:
-    return [estimator.guess(line.request) for line in lines]
 
 
 def _being_received() -> BatchConflictError:
